@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * User-mode scheduling: how a thread becomes a UMS thread and ceases to be one
+ * by detaching, exiting, calling exec, or when its group has lost its last
+ * scheduler.
+ */
+#include <linux/sched.h>
+#include <linux/sched/cputime.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include <trace/events/ums.h>
+
+#include "ums.h"
+
+static struct ums_vp *ums_vp_alloc(struct ums_task *owner)
+{
+	struct ums_vp *vp = kzalloc(sizeof(*vp), GFP_KERNEL_ACCOUNT);
+
+	if (!vp)
+		return NULL;
+	raw_spin_lock_init(&vp->lock);
+	vp->owner = owner;
+	vp->carrier = owner;
+	return vp;
+}
+
+/* Binds @ut, of current, to the context @id. */
+static int ums_bind(struct ums_task *ut, u64 id, u32 role)
+{
+	struct ums_group *group = ut->group;
+	struct ums_ctx *ctx;
+
+	guard(mutex)(&group->mutex);
+
+	ctx = ums_ctx_find(group, id);
+	if (!ctx)
+		return -ESRCH;
+
+	raw_spin_lock_irq(&ctx->lock);
+	if (ctx->role != UMS_ROLE_NONE) {
+		raw_spin_unlock_irq(&ctx->lock);
+		return -EBUSY;
+	}
+	ctx->ut = ut;
+	ctx->role = role;
+	ctx->list_id = ut->list->id;
+	ut->ctx = ctx;
+	WRITE_ONCE(ctx->slot->tid, task_pid_vnr(current));
+	WRITE_ONCE(ctx->slot->role, role);
+	if (role == UMS_ROLE_SCHEDULER) {
+		ut->own_vp->index = ums_ctx_index(ctx);
+		WRITE_ONCE(ctx->slot->vp, ums_ctx_index(ctx));
+		WRITE_ONCE(ctx->slot->running, ums_ctx_index(ctx));
+		ums_ctx_transition(ctx, UMS_STATE_RUNNING, 0, 0, 0);
+	}
+	raw_spin_unlock_irq(&ctx->lock);
+
+	if (role == UMS_ROLE_SCHEDULER)
+		group->nr_schedulers++;
+	else
+		group->nr_workers++;
+	current->ums = ut;
+	trace_ums_attach(id, role, ut->list->id);
+
+	return 0;
+}
+
+/**
+ * ums_attach - UMS_CTL_ATTACH
+ * @fd: Of a list.
+ * @arg: &struct ums_attach.
+ * @size: Of what @arg points to.
+ *
+ * A worker is queued, and waits to be executed, on its way to user mode.
+ *
+ * Return: 0; -EINVAL, -EFAULT, -E2BIG for bad arguments, errors of
+ * ums_list_get_by_fd(), -EBUSY if the caller is attached, or somebody is or
+ * was to the context, -ESRCH if there is no such context, -ENOMEM.
+ */
+long ums_attach(int fd, void __user *arg, size_t size)
+{
+	struct ums_list *list __free(ums_list_put) = NULL;
+	struct ums_attach attach;
+	struct ums_task *ut;
+	int err;
+
+	BUILD_BUG_ON(sizeof(struct ums_attach) != 16);
+
+	err = ums_copy_arg(&attach, sizeof(attach), arg, size);
+	if (err)
+		return err;
+	if (attach.flags || (attach.role != UMS_ROLE_SCHEDULER &&
+			     attach.role != UMS_ROLE_WORKER))
+		return -EINVAL;
+	list = ums_list_get_by_fd(fd);
+	if (IS_ERR(list))
+		return PTR_ERR(list);
+	if (current->ums)
+		return -EBUSY;
+
+	ut = kzalloc(sizeof(*ut), GFP_KERNEL_ACCOUNT);
+	if (!ut)
+		return -ENOMEM;
+	ut->task = current;
+	ut->start_runtime = task_sched_runtime(current);
+	ut->list = list;
+	ut->group = list->group;
+	if (attach.role == UMS_ROLE_SCHEDULER) {
+		ut->own_vp = ums_vp_alloc(ut);
+		if (!ut->own_vp) {
+			kfree(ut);
+			return -ENOMEM;
+		}
+		ut->vp = ut->own_vp;
+	}
+
+	err = ums_bind(ut, attach.ctx, attach.role);
+	if (err) {
+		kfree(ut->own_vp);
+		kfree(ut);
+		return err;
+	}
+	refcount_inc(&ut->group->refs);
+	refcount_inc(&ut->list->refs);
+	if (attach.role == UMS_ROLE_WORKER)
+		set_thread_flag(TIF_UMS);
+	return 0;
+}
+
+/* Is the whole process going, by exit or exec? Nobody needs to be told. */
+static bool ums_process_dying(void)
+{
+	return (READ_ONCE(current->signal->flags) & SIGNAL_GROUP_EXIT) ||
+	       READ_ONCE(current->signal->group_exec_task);
+}
+
+/* Nobody is left to execute them: the workers of @group go on by themselves. */
+static void ums_release_workers(struct ums_group *group)
+{
+	struct ums_ctx *ctx;
+	unsigned long index;
+
+	lockdep_assert_held(&group->mutex);
+
+	xa_for_each(&group->contexts, index, ctx) {
+		raw_spin_lock_irq(&ctx->lock);
+		if (ctx->ut && ctx->role == UMS_ROLE_WORKER) {
+			struct task_struct *task = ctx->ut->task;
+
+			WRITE_ONCE(ctx->ut->released, true);
+			/* As in ums_vp_preempt(). */
+			smp_mb__before_atomic();
+			set_tsk_thread_flag(task, TIF_UMS);
+			wake_up_process(task);
+		}
+		raw_spin_unlock_irq(&ctx->lock);
+		cond_resched();
+	}
+}
+
+static void ums_last_scheduler_gone(struct ums_group *group)
+{
+	lockdep_assert_held(&group->mutex);
+
+	if (!group->nr_workers || ums_process_dying())
+		return;
+	if (group->orphan_policy == UMS_ORPHAN_KILL)
+		kill_pid(task_tgid(current), SIGKILL, 1);
+	else
+		ums_release_workers(group);
+}
+
+static void ums_detach_scheduler(struct ums_task *ut)
+{
+	struct ums_vp *vp = ut->own_vp;
+	struct ums_ctx *ctx = ut->ctx;
+	bool home;
+
+	raw_spin_lock_irq(&ctx->lock);
+	ctx->stats.run_ns = task_sched_runtime(current) - ut->start_runtime;
+	raw_spin_lock(&vp->lock);
+	vp->owner = NULL;
+	home = vp->carrier == ut;
+	if (!home) {
+		/* Whoever takes it from the carrier frees it. */
+		struct task_struct *task = vp->carrier->task;
+
+		WRITE_ONCE(vp->preempt, true);
+		smp_mb__before_atomic(); /* as in ums_vp_preempt() */
+		set_tsk_thread_flag(task, TIF_UMS);
+		kick_process(task);
+	}
+	raw_spin_unlock(&vp->lock);
+	ums_ctx_transition(ctx, UMS_STATE_TERMINATED, 0, 0, 0);
+	ctx->ut = NULL;
+	raw_spin_unlock_irq(&ctx->lock);
+	if (home)
+		kfree_rcu(vp, rcu);
+}
+
+static void ums_detach_worker(struct ums_task *ut, u64 exit_code)
+{
+	struct task_struct *wake = NULL;
+	struct ums_ctx *ctx = ut->ctx;
+	bool notify = false;
+
+	rcu_read_lock(); /* keeps @wake */
+	raw_spin_lock_irq(&ctx->lock);
+	ctx->stats.run_ns = task_sched_runtime(current) - ut->start_runtime;
+	ums_ctx_transition(ctx, UMS_STATE_TERMINATED, UMS_REASON_TERMINATED, 0,
+			   exit_code);
+	if (ut->vp)
+		wake = ums_vp_return(ut);
+	if (!wake && !ums_process_dying()) {
+		ums_list_queue(ut->list, ctx);
+		notify = true;
+	}
+	ctx->ut = NULL;
+	raw_spin_unlock_irq(&ctx->lock);
+	if (wake)
+		wake_up_process(wake);
+	rcu_read_unlock();
+
+	if (notify)
+		ums_list_notify(ut->list);
+}
+
+/**
+ * ums_detach_current - Make current, a UMS thread, a plain one
+ * @exit_code: For the event TERMINATED of a worker.
+ *
+ * A worker's VP, if it has one, goes back to its scheduler. May sleep.
+ */
+void ums_detach_current(u64 exit_code)
+{
+	struct ums_task *ut = current->ums;
+	struct ums_group *group = ut->group;
+	bool scheduler = ums_is_scheduler(ut);
+
+	trace_ums_detach(ut->ctx->id, exit_code);
+
+	if (scheduler)
+		ums_detach_scheduler(ut);
+	else
+		ums_detach_worker(ut, exit_code);
+
+	/* From here on current may sleep like anybody. */
+	current->ums = NULL;
+	clear_thread_flag(TIF_UMS);
+
+	mutex_lock(&group->mutex);
+	if (!scheduler)
+		group->nr_workers--;
+	else if (!--group->nr_schedulers)
+		ums_last_scheduler_gone(group);
+	mutex_unlock(&group->mutex);
+
+	ums_list_put(ut->list);
+	ums_group_put(group);
+	kfree(ut);
+}
+
+/**
+ * ums_detach - UMS_CTL_DETACH
+ * @fd: Must be -1.
+ * @arg: Must be NULL.
+ * @size: Must be 0.
+ *
+ * Return: 0; -EINVAL for bad arguments, -ENOTCONN if the caller is not
+ * attached.
+ */
+long ums_detach(int fd, void __user *arg, size_t size)
+{
+	if (fd != -1 || arg || size)
+		return -EINVAL;
+	if (!current->ums)
+		return -ENOTCONN;
+
+	ums_detach_current(0);
+	return 0;
+}
+
+/* current exits, or its address space goes away by exec. */
+void __ums_task_exit(struct task_struct *tsk)
+{
+	ums_detach_current(tsk->flags & PF_EXITING ? (u32)tsk->exit_code : 0);
+}

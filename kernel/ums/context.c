@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * User-mode scheduling: contexts, and the one place where their state changes.
+ *
+ * A worker's states and who makes the transitions:
+ *
+ *   CREATED --attach--> READY	the worker, on its first way out (park.c)
+ *   READY --> RUNNING		who executes it (execute.c)
+ *   RUNNING --> READY		the worker: yields, executes another, is
+ *				preempted (execute.c, park.c)
+ *   RUNNING --> BLOCKED	the worker, about to sleep (vp.c)
+ *   BLOCKED --> READY		the worker, back at the border (park.c)
+ *   READY <--> LOCKED		the worker, for a signal (park.c)
+ *   any --> TERMINATED		the worker: exit, detach, released (attach.c)
+ *
+ * A scheduler is RUNNING from attach until it is TERMINATED.
+ *
+ * All of it happens under &ums_ctx.lock, and only the executor acts on
+ * somebody else's context.
+ */
+#include <linux/sched.h>
+#include <linux/sched/cputime.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+#include <linux/topology.h>
+#include <linux/uaccess.h>
+
+#include <trace/events/ums.h>
+
+#include "ums.h"
+
+/**
+ * ums_ctx_find - Find a context by id
+ * @group: Where.
+ * @id: From user space.
+ *
+ * Under RCU. The context may be deleted at any time after: take its lock and
+ * look at the state, FREE is a deleted one.
+ *
+ * Return: the context, or NULL if the id is unknown or stale.
+ */
+struct ums_ctx *ums_ctx_find(struct ums_group *group, u64 id)
+{
+	struct ums_ctx *ctx = xa_load(&group->contexts, (u32)id);
+
+	return ctx && ctx->id == id ? ctx : NULL;
+}
+
+/**
+ * ums_slot_event - Show an event in a slot
+ * @slot: Kernel mapping of the slot.
+ * @event: What to show.
+ *
+ * The reader checks event_seq before (acquire) and after.
+ */
+void ums_slot_event(struct ums_context *slot, const struct ums_event *event)
+{
+	WRITE_ONCE(slot->event_seq, 0);
+	smp_wmb(); /* no field changes while the old number is seen */
+	WRITE_ONCE(slot->event_ctx, event->ctx);
+	WRITE_ONCE(slot->event_reason, event->reason);
+	WRITE_ONCE(slot->event_cause, event->cause);
+	WRITE_ONCE(slot->event_arg, event->arg);
+	WRITE_ONCE(slot->event_time_ns, event->time_ns);
+	WRITE_ONCE(slot->event_cpu, event->cpu);
+	WRITE_ONCE(slot->event_node, event->node);
+	/* Pairs with the acquire of the reader in user space. */
+	smp_store_release(&slot->event_seq, event->seq);
+}
+
+/**
+ * ums_ctx_transition - Change the state of a context
+ * @ctx: The context; its lock is held.
+ * @state: New state.
+ * @reason: One of &enum ums_reason if this is an event, else 0.
+ * @cause: See &struct ums_event.
+ * @arg: See &struct ums_event.
+ */
+void ums_ctx_transition(struct ums_ctx *ctx, u32 state, u32 reason, u32 cause,
+			u64 arg)
+{
+	struct ums_context *slot = ctx->slot;
+	struct ums_event *event = &ctx->event;
+	u32 old = ctx->state;
+
+	lockdep_assert_held(&ctx->lock);
+
+	WRITE_ONCE(ctx->state, state);
+	ctx->seq++;
+	if (reason) {
+		event->ctx = ctx->id;
+		event->cookie = ctx->cookie;
+		event->reason = reason;
+		event->cause = cause;
+		event->arg = arg;
+		event->time_ns = ktime_get_ns();
+		event->cpu = raw_smp_processor_id();
+		event->node = numa_node_id();
+		event->seq = ctx->seq;
+		ums_slot_event(slot, event);
+	}
+	WRITE_ONCE(slot->executed, (u32)ctx->stats.executed);
+	WRITE_ONCE(slot->blocked, (u32)ctx->stats.blocked);
+	WRITE_ONCE(slot->yielded, (u32)ctx->stats.yielded);
+	WRITE_ONCE(slot->preempted, (u32)ctx->stats.preempted);
+	/* Pairs with the acquire of a user who waits for a state. */
+	smp_store_release(&slot->state, state);
+
+	trace_ums_state(ctx->id, ctx->ut ? ctx->ut->task->pid : 0, old, state,
+			reason, cause, arg, ctx->seq);
+}
+
+static int ums_ctx_remove(struct ums_group *group, u64 id)
+{
+	struct ums_list *list;
+	struct ums_ctx *ctx;
+
+	guard(mutex)(&group->mutex);
+
+	ctx = ums_ctx_find(group, id);
+	if (!ctx)
+		return -ESRCH;
+
+	raw_spin_lock_irq(&ctx->lock);
+	if (ctx->ut || (ctx->state != UMS_STATE_CREATED &&
+			ctx->state != UMS_STATE_TERMINATED)) {
+		raw_spin_unlock_irq(&ctx->lock);
+		return -EBUSY;
+	}
+	list = xa_load(&group->lists, ctx->list_id);
+	if (list)
+		ums_list_withdraw(list, ctx);
+	WRITE_ONCE(ctx->slot->id, 0);
+	ums_ctx_transition(ctx, UMS_STATE_FREE, 0, 0, 0);
+	raw_spin_unlock_irq(&ctx->lock);
+	trace_ums_ctx_delete(id);
+
+	xa_erase(&group->contexts, ums_ctx_index(ctx));
+	ums_slot_free(group, ums_ctx_index(ctx));
+	kfree_rcu(ctx, rcu);
+	return 0;
+}
+
+/**
+ * ums_ctx_create - UMS_CTL_CTX_CREATE
+ * @fd: Of a group.
+ * @arg: &struct ums_ctx_create.
+ * @size: Of what @arg points to.
+ *
+ * Return: 0; -EINVAL, -EFAULT, -E2BIG for bad arguments, errors of
+ * ums_group_get_by_fd(), -ENOSPC if the group is full, -ENOMEM.
+ */
+long ums_ctx_create(int fd, void __user *arg, size_t size)
+{
+	struct ums_group *group __free(ums_group_put) = NULL;
+	struct ums_ctx_create create;
+	struct ums_ctx *ctx;
+	int err;
+
+	BUILD_BUG_ON(sizeof(struct ums_ctx_create) != 24);
+
+	err = ums_copy_arg(&create, sizeof(create), arg, size);
+	if (err)
+		return err;
+	if (create.ctx)
+		return -EINVAL;
+	err = ums_check_node(create.flags, &create.node);
+	if (err)
+		return err;
+	group = ums_group_get_by_fd(fd);
+	if (IS_ERR(group))
+		return PTR_ERR(group);
+
+	ctx = kzalloc(sizeof(*ctx), GFP_KERNEL_ACCOUNT);
+	if (!ctx)
+		return -ENOMEM;
+	raw_spin_lock_init(&ctx->lock);
+	ctx->cookie = create.cookie;
+
+	mutex_lock(&group->mutex);
+	err = ums_slot_alloc(group, create.node, &ctx->id, &ctx->slot);
+	if (!err) {
+		err = xa_err(xa_store(&group->contexts, ums_ctx_index(ctx), ctx,
+				      GFP_KERNEL));
+		if (err)
+			ums_slot_free(group, ums_ctx_index(ctx));
+	}
+	if (err) {
+		mutex_unlock(&group->mutex);
+		kfree(ctx);
+		return err;
+	}
+	WRITE_ONCE(ctx->slot->id, ctx->id);
+	WRITE_ONCE(ctx->slot->cookie, ctx->cookie);
+	raw_spin_lock_irq(&ctx->lock);
+	ums_ctx_transition(ctx, UMS_STATE_CREATED, 0, 0, 0);
+	raw_spin_unlock_irq(&ctx->lock);
+	create.ctx = ctx->id;
+	trace_ums_ctx_create(create.ctx, create.cookie);
+	mutex_unlock(&group->mutex);
+
+	/* Nobody else knows the id yet: what can't be told is taken back. */
+	if (put_user(create.ctx, &((struct ums_ctx_create __user *)arg)->ctx)) {
+		ums_ctx_remove(group, create.ctx);
+		return -EFAULT;
+	}
+	return 0;
+}
+
+/**
+ * ums_ctx_delete - UMS_CTL_CTX_DELETE
+ * @fd: Of a group.
+ * @arg: &struct ums_ctx_delete.
+ * @size: Of what @arg points to.
+ *
+ * Return: 0; -EINVAL, -EFAULT, -E2BIG for bad arguments, errors of
+ * ums_group_get_by_fd(), -ESRCH if there is no such context, -EBUSY unless it
+ * never ran or has terminated.
+ */
+long ums_ctx_delete(int fd, void __user *arg, size_t size)
+{
+	struct ums_group *group __free(ums_group_put) = NULL;
+	struct ums_ctx_delete delete;
+	int err;
+
+	BUILD_BUG_ON(sizeof(struct ums_ctx_delete) != 8);
+
+	err = ums_copy_arg(&delete, sizeof(delete), arg, size);
+	if (err)
+		return err;
+	group = ums_group_get_by_fd(fd);
+	if (IS_ERR(group))
+		return PTR_ERR(group);
+
+	return ums_ctx_remove(group, delete.ctx);
+}
+
+/* Copies @arg, which must be an unset value, and finds what it names. */
+static struct ums_group *ums_info_get(int fd, void __user *arg, size_t size,
+				      struct ums_info *info)
+{
+	int err;
+
+	BUILD_BUG_ON(sizeof(struct ums_info) != 80);
+
+	err = ums_copy_arg(info, sizeof(*info), arg, size);
+	if (err)
+		return ERR_PTR(err);
+	if (info->reserved || info->class > UMS_INFO_EVENT)
+		return ERR_PTR(-EINVAL);
+
+	return ums_group_get_by_fd(fd);
+}
+
+/* The last event of a scheduler changes under the lock of its VP. */
+static void ums_info_event(struct ums_ctx *ctx, struct ums_event *event)
+{
+	struct ums_vp *vp = ctx->ut ? ctx->ut->own_vp : NULL;
+
+	lockdep_assert_held(&ctx->lock);
+
+	if (vp)
+		raw_spin_lock(&vp->lock);
+	*event = ctx->event;
+	if (vp)
+		raw_spin_unlock(&vp->lock);
+}
+
+/**
+ * ums_ctx_query - UMS_CTL_QUERY
+ * @fd: Of a group.
+ * @arg: &struct ums_info.
+ * @size: Of what @arg points to.
+ *
+ * Return: 0; -EINVAL, -EFAULT, -E2BIG for bad arguments, errors of
+ * ums_group_get_by_fd(), -ESRCH if there is no such context.
+ */
+long ums_ctx_query(int fd, void __user *arg, size_t size)
+{
+	struct ums_group *group __free(ums_group_put) = NULL;
+	struct ums_info info;
+	struct ums_ctx *ctx;
+
+	group = ums_info_get(fd, arg, size, &info);
+	if (IS_ERR(group))
+		return PTR_ERR(group);
+	if (memchr_inv(info.pad, 0, sizeof(info.pad)))
+		return -EINVAL;
+
+	rcu_read_lock();
+	ctx = ums_ctx_find(group, info.ctx);
+	if (!ctx) {
+		rcu_read_unlock();
+		return -ESRCH;
+	}
+	raw_spin_lock_irq(&ctx->lock);
+	switch (info.class) {
+	case UMS_INFO_COOKIE:
+		info.value = ctx->cookie;
+		break;
+	case UMS_INFO_STATE:
+		info.value = ctx->state;
+		break;
+	case UMS_INFO_TID:
+		info.value = ctx->ut ? task_pid_vnr(ctx->ut->task) : 0;
+		break;
+	case UMS_INFO_ROLE:
+		info.value = ctx->role;
+		break;
+	case UMS_INFO_STATS:
+		info.stats = ctx->stats;
+		if (ctx->ut)
+			info.stats.run_ns = task_sched_runtime(ctx->ut->task) -
+					    ctx->ut->start_runtime;
+		break;
+	case UMS_INFO_EVENT:
+		ums_info_event(ctx, &info.event);
+		break;
+	}
+	raw_spin_unlock_irq(&ctx->lock);
+	rcu_read_unlock();
+
+	if (copy_to_user(arg, &info, sizeof(info)))
+		return -EFAULT;
+	return 0;
+}
+
+/**
+ * ums_ctx_set - UMS_CTL_SET
+ * @fd: Of a group.
+ * @arg: &struct ums_info.
+ * @size: Of what @arg points to.
+ *
+ * Return: 0; -EINVAL, -EFAULT, -E2BIG for bad arguments, errors of
+ * ums_group_get_by_fd(), -EACCES for a class that can't be set, -ESRCH if
+ * there is no such context.
+ */
+long ums_ctx_set(int fd, void __user *arg, size_t size)
+{
+	struct ums_group *group __free(ums_group_put) = NULL;
+	struct ums_info info;
+	struct ums_ctx *ctx;
+
+	group = ums_info_get(fd, arg, size, &info);
+	if (IS_ERR(group))
+		return PTR_ERR(group);
+	if (info.class != UMS_INFO_COOKIE)
+		return -EACCES;
+	if (memchr_inv(&info.pad[1], 0, sizeof(info.pad) - sizeof(info.value)))
+		return -EINVAL;
+
+	rcu_read_lock();
+	ctx = ums_ctx_find(group, info.ctx);
+	if (!ctx) {
+		rcu_read_unlock();
+		return -ESRCH;
+	}
+	raw_spin_lock_irq(&ctx->lock);
+	ctx->cookie = info.value;
+	WRITE_ONCE(ctx->slot->cookie, info.value);
+	raw_spin_unlock_irq(&ctx->lock);
+	rcu_read_unlock();
+
+	return 0;
+}
+
+/**
+ * ums_contexts_destroy - Free the contexts of a group that nobody uses
+ * @group: Whose.
+ */
+void ums_contexts_destroy(struct ums_group *group)
+{
+	struct ums_ctx *ctx;
+	unsigned long index;
+
+	xa_for_each(&group->contexts, index, ctx)
+		kfree(ctx);
+	xa_destroy(&group->contexts);
+}

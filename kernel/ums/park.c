@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * User-mode scheduling: the border to user mode.
+ *
+ * This is the one place where UMS threads park, and the one place that clears
+ * TIF_UMS. No thread passes it to user mode without a VP:
+ *
+ * - A thread that loses its VP sets its own TIF_UMS (ums_vp_return(),
+ *   ums_vp_pass()), and whoever wants a VP back sets that of the carrier
+ *   (ums_vp_preempt()).
+ * - The exit loop calls __ums_exit_to_user() first thing in every round, and
+ *   makes another round as long as TIF_UMS is set.
+ * - Where this returns without a VP, for a signal to be handled, it has set
+ *   TIF_UMS again.
+ *
+ * Registers: a thread that parks here is LIVE, all of its user state is in its
+ * own pt_regs, fpstate and thread struct, and stays there. So signals, ptrace
+ * and core dumps find everything where it always is, and a signal frame can be
+ * set up while the thread has no VP: it only writes to the thread's own stack,
+ * and the handler runs when the thread is next executed. A thread whose
+ * registers come from elsewhere (user switch) gets them in here, after it has
+ * got its VP and before the rest of the exit work.
+ *
+ * A spurious wakeup never runs a parked thread: each sleep is in a loop around
+ * the acquire of &ums_task.vp. The sleeps are interruptible and freezable, and
+ * no lock is held.
+ *
+ *	giver				parker
+ *	-----				------
+ *	vp->carrier = P			set_current_state()	(full barrier)
+ *	P->vp = vp	(release)	P->vp			(acquire)
+ *	wake P		(full barrier)	schedule()
+ */
+#include <linux/freezer.h>
+#include <linux/sched/signal.h>
+#include <linux/task_work.h>
+#include <linux/uaccess.h>
+
+#include <asm/syscall.h>
+
+#include <trace/events/ums.h>
+
+#include "ums.h"
+
+/*
+ * The VP of current, @ut, was asked back: give it up. current is READY then,
+ * and its scheduler knows; if that is gone, the list says so.
+ */
+static void ums_preempted(struct ums_task *ut)
+{
+	struct ums_ctx *ctx = ut->ctx;
+	struct task_struct *wake;
+
+	preempt_disable();
+	raw_spin_lock_irq(&ctx->lock);
+	ctx->stats.preempted++;
+	ums_ctx_transition(ctx, UMS_STATE_READY, UMS_REASON_PREEMPTED, 0, 0);
+	wake = ums_vp_return(ut);
+	if (!wake) {
+		ums_ctx_transition(ctx, UMS_STATE_READY, UMS_REASON_READY,
+				   0, 0);
+		ums_list_queue(ut->list, ctx);
+	}
+	raw_spin_unlock_irq(&ctx->lock);
+	if (wake)
+		ums_wake_up_here(wake);
+	preempt_enable_no_resched();
+
+	if (!wake)
+		ums_list_notify(ut->list);
+}
+
+/* current has come to the border without a VP: it is READY from now on. */
+static void ums_become_ready(struct ums_task *ut)
+{
+	struct ums_ctx *ctx = ut->ctx;
+	u32 state = READ_ONCE(ctx->state);
+	bool queue;
+
+	/* Others only move it between these two. */
+	if (state == UMS_STATE_READY || state == UMS_STATE_RUNNING)
+		return;
+
+	/* Whoever had a worker in hand before it was LOCKED has it still. */
+	queue = state != UMS_STATE_LOCKED;
+
+	raw_spin_lock_irq(&ctx->lock);
+	ums_ctx_transition(ctx, UMS_STATE_READY, queue ? UMS_REASON_READY : 0,
+			   0, 0);
+	if (queue)
+		ums_list_queue(ut->list, ctx);
+	raw_spin_unlock_irq(&ctx->lock);
+
+	if (queue)
+		ums_list_notify(ut->list);
+}
+
+/*
+ * current has a signal to handle and no VP. A worker that is READY cannot be
+ * executed meanwhile. Returns false if it has been given a VP after all.
+ */
+static bool ums_lock_for_signal(struct ums_task *ut)
+{
+	struct ums_ctx *ctx = ut->ctx;
+	bool locked = true;
+
+	raw_spin_lock_irq(&ctx->lock);
+	if (ctx->state == UMS_STATE_READY)
+		ums_ctx_transition(ctx, UMS_STATE_LOCKED, 0, 0, 0);
+	else if (ctx->state == UMS_STATE_RUNNING)
+		locked = false;
+	raw_spin_unlock_irq(&ctx->lock);
+
+	return locked;
+}
+
+/*
+ * Parks a worker until it has a VP. Returns false if there is something to do
+ * first that needs none: a signal, or to become a plain thread.
+ */
+static bool ums_park_worker(struct ums_task *ut)
+{
+	for (;;) {
+		/* Pairs with the release in ums_vp_pass(). */
+		if (smp_load_acquire(&ut->vp))
+			return true;
+		if (READ_ONCE(ut->released))
+			return false;
+		if (signal_pending(current)) {
+			if (!ums_lock_for_signal(ut))
+				continue;
+			return false;
+		}
+
+		ums_become_ready(ut);
+
+		for (;;) {
+			set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
+			if (READ_ONCE(ut->vp) || READ_ONCE(ut->released) ||
+			    signal_pending(current))
+				break;
+			schedule();
+		}
+		__set_current_state(TASK_RUNNING);
+	}
+}
+
+static bool ums_exit_worker(struct ums_task *ut)
+{
+	for (;;) {
+		if (ums_park_worker(ut)) {
+			if (likely(!READ_ONCE(ut->vp->preempt)))
+				return true;
+			ums_preempted(ut);
+			continue;
+		}
+		if (!READ_ONCE(ut->released))
+			return false;
+		ums_detach_current(0);
+		return true;
+	}
+}
+
+/*
+ * Parks a scheduler until its VP is back. A signal asks for the VP, and is
+ * handled when it has come: only then is it known what ums_execute() returns.
+ * The carrier cannot keep it long. It is on its way to user mode, or gives the
+ * VP up where it sleeps, job control and freezer included.
+ *
+ * Returns false if the thread has to die first.
+ */
+static bool ums_park_scheduler(struct ums_task *ut)
+{
+	unsigned int state = TASK_INTERRUPTIBLE;
+
+	for (;;) {
+		set_current_state(state | TASK_FREEZABLE);
+		/* Pairs with the release in ums_vp_return(). */
+		if (smp_load_acquire(&ut->vp))
+			break;
+		if (fatal_signal_pending(current))
+			break;
+		if (state == TASK_INTERRUPTIBLE && signal_pending(current)) {
+			__set_current_state(TASK_RUNNING);
+			if (test_thread_flag(TIF_SIGPENDING)) {
+				ums_vp_preempt(ut->own_vp);
+				state = TASK_KILLABLE;
+				continue;
+			}
+			/* Task work alone needs no VP. */
+			clear_notify_signal();
+			if (task_work_pending(current))
+				task_work_run();
+			continue;
+		}
+		schedule();
+	}
+	__set_current_state(TASK_RUNNING);
+
+	return READ_ONCE(ut->vp);
+}
+
+/* The VP is back: what ums_execute() returns. */
+static void ums_finish_execute(struct ums_task *ut, struct pt_regs *regs)
+{
+	struct ums_event *event = &ut->ctx->event;
+	long ret = event->reason;
+
+	ut->executing = false;
+	if (ut->uevent && copy_to_user(ut->uevent, event, sizeof(*event)))
+		ret = -EFAULT;
+	syscall_set_return_value(current, regs, ret < 0 ? ret : 0, ret);
+}
+
+static bool ums_exit_scheduler(struct ums_task *ut, struct pt_regs *regs)
+{
+	if (!ums_park_scheduler(ut))
+		return false;
+	if (ut->executing)
+		ums_finish_execute(ut, regs);
+	return true;
+}
+
+/**
+ * __ums_exit_to_user - current, a UMS thread, is about to return to user mode
+ * @regs: Its user registers.
+ *
+ * Interrupts are on. Whatever else there is to do (signals, rescheduling)
+ * comes after this, and flags are read again.
+ */
+void __ums_exit_to_user(struct pt_regs *regs)
+{
+	struct ums_task *ut = current->ums;
+	bool done;
+
+	ut->fault = false;
+	if (!test_thread_flag(TIF_UMS))
+		return;
+
+	clear_thread_flag(TIF_UMS);
+	/* Who sets the flag later wrote before it what we read after this. */
+	smp_mb__after_atomic();
+
+	/* It can sleep, and what it does can be what others wait for. */
+	if (task_work_pending(current))
+		task_work_run();
+
+	if (ums_is_scheduler(ut))
+		done = ums_exit_scheduler(ut, regs);
+	else
+		done = ums_exit_worker(ut);
+
+	/* Not to user mode yet: signals first, then here again. */
+	if (!done)
+		set_thread_flag(TIF_UMS);
+}
