@@ -246,7 +246,7 @@ static struct ums_group *ums_info_get(int fd, void __user *arg, size_t size,
 	err = ums_copy_arg(info, sizeof(*info), arg, size);
 	if (err)
 		return ERR_PTR(err);
-	if (info->reserved || info->class > UMS_INFO_EVENT)
+	if (info->reserved || info->info_class > UMS_INFO_EVENT)
 		return ERR_PTR(-EINVAL);
 
 	return ums_group_get_by_fd(fd);
@@ -294,7 +294,7 @@ long ums_ctx_query(int fd, void __user *arg, size_t size)
 		return -ESRCH;
 	}
 	raw_spin_lock_irq(&ctx->lock);
-	switch (info.class) {
+	switch (info.info_class) {
 	case UMS_INFO_COOKIE:
 		info.value = ctx->cookie;
 		break;
@@ -344,7 +344,7 @@ long ums_ctx_set(int fd, void __user *arg, size_t size)
 	group = ums_info_get(fd, arg, size, &info);
 	if (IS_ERR(group))
 		return PTR_ERR(group);
-	if (info.class != UMS_INFO_COOKIE)
+	if (info.info_class != UMS_INFO_COOKIE)
 		return -EACCES;
 	if (memchr_inv(&info.pad[1], 0, sizeof(info.pad) - sizeof(info.value)))
 		return -EINVAL;

@@ -305,7 +305,7 @@ enum ums_info_class {
  * struct ums_info - Argument of %UMS_CTL_QUERY and %UMS_CTL_SET
  *
  * @ctx: Id of the context.
- * @class: One of &enum ums_info_class.
+ * @info_class: One of &enum ums_info_class.
  * @reserved: Zero.
  * @value: Value of most classes.
  * @stats: Value of %UMS_INFO_STATS.
@@ -314,7 +314,7 @@ enum ums_info_class {
  */
 struct ums_info {
 	__u64 ctx;
-	__u32 class;
+	__u32 info_class;
 	__u32 reserved;
 	union {
 		__u64 value;
