@@ -60,7 +60,7 @@ static int ums_bind(struct ums_task *ut, u64 id, u32 role)
 	if (role == UMS_ROLE_SCHEDULER)
 		group->nr_schedulers++;
 	else
-		group->nr_workers++;
+		atomic_inc(&group->nr_workers);
 	current->ums = ut;
 	trace_ums_attach(id, role, ut->list->id);
 
@@ -153,7 +153,9 @@ static void ums_release_workers(struct ums_group *group)
 			/* As in ums_vp_preempt(). */
 			smp_mb__before_atomic();
 			set_tsk_thread_flag(task, TIF_UMS);
-			wake_up_process(task);
+			/* All others come to the border by themselves. */
+			if (ctx->state == UMS_STATE_READY)
+				wake_up_process(task);
 		}
 		raw_spin_unlock_irq(&ctx->lock);
 		cond_resched();
@@ -164,7 +166,7 @@ static void ums_last_scheduler_gone(struct ums_group *group)
 {
 	lockdep_assert_held(&group->mutex);
 
-	if (!group->nr_workers || ums_process_dying())
+	if (!atomic_read(&group->nr_workers) || ums_process_dying())
 		return;
 	if (group->orphan_policy == UMS_ORPHAN_KILL)
 		kill_pid(task_tgid(current), SIGKILL, 1);
@@ -206,6 +208,9 @@ static void ums_detach_worker(struct ums_task *ut, u64 exit_code)
 	struct ums_ctx *ctx = ut->ctx;
 	bool notify = false;
 
+	/* Before anybody knows: then it is no reason to kill the process. */
+	atomic_dec(&ut->group->nr_workers);
+
 	rcu_read_lock(); /* keeps @wake */
 	raw_spin_lock_irq(&ctx->lock);
 	ctx->stats.run_ns = task_sched_runtime(current) - ut->start_runtime;
@@ -241,21 +246,21 @@ void ums_detach_current(u64 exit_code)
 
 	trace_ums_detach(ut->ctx->id, exit_code);
 
+	/* First, since the context may be deleted as soon as it is TERMINATED. */
+	current->ums = NULL;
 	if (scheduler)
 		ums_detach_scheduler(ut);
 	else
 		ums_detach_worker(ut, exit_code);
-
-	/* From here on current may sleep like anybody. */
-	current->ums = NULL;
+	/* Last, since until then others set it. */
 	clear_thread_flag(TIF_UMS);
 
-	mutex_lock(&group->mutex);
-	if (!scheduler)
-		group->nr_workers--;
-	else if (!--group->nr_schedulers)
-		ums_last_scheduler_gone(group);
-	mutex_unlock(&group->mutex);
+	if (scheduler) {
+		mutex_lock(&group->mutex);
+		if (!--group->nr_schedulers)
+			ums_last_scheduler_gone(group);
+		mutex_unlock(&group->mutex);
+	}
 
 	ums_list_put(ut->list);
 	ums_group_put(group);

@@ -10,7 +10,9 @@
  *				preempted (execute.c, park.c)
  *   RUNNING --> BLOCKED	the worker, about to sleep (vp.c)
  *   BLOCKED --> READY		the worker, back at the border (park.c)
- *   READY <--> LOCKED		the worker, for a signal (park.c)
+ *   READY --> LOCKED		the worker: has a signal to handle (park.c), or
+ *				sleeps on its way to the border (vp.c)
+ *   LOCKED --> READY		the worker, back at the border (park.c)
  *   any --> TERMINATED		the worker: exit, detach, released (attach.c)
  *
  * A scheduler is RUNNING from attach until it is TERMINATED.
@@ -47,16 +49,18 @@ struct ums_ctx *ums_ctx_find(struct ums_group *group, u64 id)
 }
 
 /**
- * ums_slot_event - Show an event in a slot
- * @slot: Kernel mapping of the slot.
- * @event: What to show.
- *
- * The reader checks event_seq before (acquire) and after.
+ * ums_ctx_set_event - Set the last event of a context
+ * @ctx: The context; the lock that protects its event is held.
+ * @event: What happened, to it or to a worker of this scheduler.
  */
-void ums_slot_event(struct ums_context *slot, const struct ums_event *event)
+void ums_ctx_set_event(struct ums_ctx *ctx, const struct ums_event *event)
 {
-	WRITE_ONCE(slot->event_seq, 0);
-	smp_wmb(); /* no field changes while the old number is seen */
+	struct ums_context *slot = ctx->slot;
+
+	ctx->event = *event;
+
+	WRITE_ONCE(slot->event_version, ++ctx->event_version);
+	smp_wmb(); /* no field changes while the old version is seen */
 	WRITE_ONCE(slot->event_ctx, event->ctx);
 	WRITE_ONCE(slot->event_reason, event->reason);
 	WRITE_ONCE(slot->event_cause, event->cause);
@@ -64,8 +68,9 @@ void ums_slot_event(struct ums_context *slot, const struct ums_event *event)
 	WRITE_ONCE(slot->event_time_ns, event->time_ns);
 	WRITE_ONCE(slot->event_cpu, event->cpu);
 	WRITE_ONCE(slot->event_node, event->node);
+	WRITE_ONCE(slot->event_seq, event->seq);
 	/* Pairs with the acquire of the reader in user space. */
-	smp_store_release(&slot->event_seq, event->seq);
+	smp_store_release(&slot->event_version, ++ctx->event_version);
 }
 
 /**
@@ -80,7 +85,6 @@ void ums_ctx_transition(struct ums_ctx *ctx, u32 state, u32 reason, u32 cause,
 			u64 arg)
 {
 	struct ums_context *slot = ctx->slot;
-	struct ums_event *event = &ctx->event;
 	u32 old = ctx->state;
 
 	lockdep_assert_held(&ctx->lock);
@@ -88,16 +92,19 @@ void ums_ctx_transition(struct ums_ctx *ctx, u32 state, u32 reason, u32 cause,
 	WRITE_ONCE(ctx->state, state);
 	ctx->seq++;
 	if (reason) {
-		event->ctx = ctx->id;
-		event->cookie = ctx->cookie;
-		event->reason = reason;
-		event->cause = cause;
-		event->arg = arg;
-		event->time_ns = ktime_get_ns();
-		event->cpu = raw_smp_processor_id();
-		event->node = numa_node_id();
-		event->seq = ctx->seq;
-		ums_slot_event(slot, event);
+		struct ums_event event = {
+			.ctx	 = ctx->id,
+			.cookie	 = ctx->cookie,
+			.reason	 = reason,
+			.cause	 = cause,
+			.arg	 = arg,
+			.time_ns = ktime_get_ns(),
+			.cpu	 = raw_smp_processor_id(),
+			.node	 = numa_node_id(),
+			.seq	 = ctx->seq,
+		};
+
+		ums_ctx_set_event(ctx, &event);
 	}
 	WRITE_ONCE(slot->executed, (u32)ctx->stats.executed);
 	WRITE_ONCE(slot->blocked, (u32)ctx->stats.blocked);
@@ -294,6 +301,11 @@ long ums_ctx_query(int fd, void __user *arg, size_t size)
 		return -ESRCH;
 	}
 	raw_spin_lock_irq(&ctx->lock);
+	if (ctx->state == UMS_STATE_FREE) {
+		raw_spin_unlock_irq(&ctx->lock);
+		rcu_read_unlock();
+		return -ESRCH;
+	}
 	switch (info.info_class) {
 	case UMS_INFO_COOKIE:
 		info.value = ctx->cookie;
@@ -340,6 +352,7 @@ long ums_ctx_set(int fd, void __user *arg, size_t size)
 	struct ums_group *group __free(ums_group_put) = NULL;
 	struct ums_info info;
 	struct ums_ctx *ctx;
+	bool gone;
 
 	group = ums_info_get(fd, arg, size, &info);
 	if (IS_ERR(group))
@@ -356,12 +369,16 @@ long ums_ctx_set(int fd, void __user *arg, size_t size)
 		return -ESRCH;
 	}
 	raw_spin_lock_irq(&ctx->lock);
-	ctx->cookie = info.value;
-	WRITE_ONCE(ctx->slot->cookie, info.value);
+	/* The slot of a context that has gone is somebody else's. */
+	gone = ctx->state == UMS_STATE_FREE;
+	if (!gone) {
+		ctx->cookie = info.value;
+		WRITE_ONCE(ctx->slot->cookie, info.value);
+	}
 	raw_spin_unlock_irq(&ctx->lock);
 	rcu_read_unlock();
 
-	return 0;
+	return gone ? -ESRCH : 0;
 }
 
 /**
@@ -373,7 +390,9 @@ void ums_contexts_destroy(struct ums_group *group)
 	struct ums_ctx *ctx;
 	unsigned long index;
 
-	xa_for_each(&group->contexts, index, ctx)
+	xa_for_each(&group->contexts, index, ctx) {
 		kfree(ctx);
+		cond_resched();
+	}
 	xa_destroy(&group->contexts);
 }

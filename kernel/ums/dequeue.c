@@ -2,10 +2,11 @@
 /*
  * User-mode scheduling: ums_dequeue().
  *
- * An entry is consumed in three steps: look at it, copy the event out, and
- * only then advance the head, so that a fault on the buffer loses nothing. Two
- * threads may both copy the same event; the cmpxchg of the head decides whose
- * it is, and the other one overwrites its copy.
+ * An entry is consumed in four steps: look at it, copy the event out, advance
+ * the head, and claim the event. A fault on the buffer comes before anything
+ * has changed. Several threads may copy the same event; the cmpxchg of the head
+ * decides who has the entry, and &ums_ctx.unread, cleared under the lock of the
+ * context, who has the event. The others overwrite their copies.
  *
  * Sleeping: a waiter enters &ums_list.waiters under &ums_list.lock after it
  * has seen the ring empty there, and whoever queues takes one waiter off under
@@ -30,24 +31,23 @@ enum ums_peek {
 };
 
 /*
- * Looks at the first entry, without taking it. @head is where it is. An entry
- * is stale if its context is gone, or its event is known to have been read.
+ * Looks at the first entry, without taking it: where it is, and whose. It is
+ * stale if the context is gone, or its event is known to have been read.
  */
-static enum ums_peek ums_list_peek(struct ums_list *list, u32 *head,
+static enum ums_peek ums_list_peek(struct ums_list *list, u32 *head, u64 *id,
 				   struct ums_event *event)
 {
 	enum ums_peek ret = UMS_PEEK_STALE;
 	struct ums_ctx *ctx;
-	u64 id;
 
 	*head = READ_ONCE(list->ring->head);
 	/* (A) Pairs with the release in ums_list_queue(). */
 	if (*head == smp_load_acquire(&list->tail))
 		return UMS_PEEK_EMPTY;
-	id = READ_ONCE(list->ring->ctx[*head & (list->entries - 1)]);
+	*id = READ_ONCE(list->ring->ctx[*head & (list->entries - 1)]);
 
 	rcu_read_lock();
-	ctx = ums_ctx_find(list->group, id);
+	ctx = ums_ctx_find(list->group, *id);
 	if (ctx) {
 		raw_spin_lock_irq(&ctx->lock);
 		if (ctx->unread && ctx->list_id == list->id) {
@@ -62,22 +62,24 @@ static enum ums_peek ums_list_peek(struct ums_list *list, u32 *head,
 }
 
 /*
- * The entry is ours and @event was copied out. If the context has moved on
- * since we looked, its new event relied on the entry that we took.
+ * The entry of @id is ours; is the event with the number @seq (0: none was
+ * seen) too? It is if nobody else has read it, and then it is read now. If the
+ * context has moved on since we looked, its new event may have relied on the
+ * entry that we took: it is queued again.
  */
-static void ums_list_consumed(struct ums_list *list,
-			      const struct ums_event *event)
+static bool ums_list_claim(struct ums_list *list, u64 id, u64 seq)
 {
+	bool ours = false, requeued = false;
 	struct ums_ctx *ctx;
 
-	trace_ums_dequeue(list->id, event->ctx, event->seq);
-
 	rcu_read_lock();
-	ctx = ums_ctx_find(list->group, event->ctx);
+	ctx = ums_ctx_find(list->group, id);
 	if (ctx) {
 		raw_spin_lock_irq(&ctx->lock);
-		if (ctx->unread) {
-			if (ctx->event.seq == event->seq)
+		if (ctx->unread && ctx->list_id == list->id) {
+			ours = ctx->event.seq == seq;
+			requeued = !ours;
+			if (ours)
 				ctx->unread = false;
 			else
 				ums_list_queue(list, ctx);
@@ -85,6 +87,12 @@ static void ums_list_consumed(struct ums_list *list,
 		raw_spin_unlock_irq(&ctx->lock);
 	}
 	rcu_read_unlock();
+
+	if (requeued)
+		ums_list_notify(list);
+	if (ours)
+		trace_ums_dequeue(list->id, id, seq);
+	return ours;
 }
 
 /* User space wrote a head that cannot be: go on with the oldest entry. */
@@ -122,9 +130,10 @@ static long ums_list_take(struct ums_list *list,
 			  struct ums_event __user *events, unsigned int nr)
 {
 	struct ums_event event;
-	unsigned int done = 0;
+	long done = 0;
 	enum ums_peek peek;
 	u32 head;
+	u64 id;
 
 	while (done < nr) {
 		if (READ_ONCE(list->tail) - READ_ONCE(list->ring->head) >
@@ -133,17 +142,16 @@ static long ums_list_take(struct ums_list *list,
 		if (!done && ums_list_test_clear_overflow(list))
 			return -EOVERFLOW;
 
-		peek = ums_list_peek(list, &head, &event);
+		peek = ums_list_peek(list, &head, &id, &event);
 		if (peek == UMS_PEEK_EMPTY)
 			break;
 		if (peek == UMS_PEEK_EVENT &&
 		    copy_to_user(&events[done], &event, sizeof(event)))
 			return done ?: -EFAULT;
 		if (try_cmpxchg(&list->ring->head, &head, head + 1) &&
-		    peek == UMS_PEEK_EVENT) {
-			ums_list_consumed(list, &event);
+		    ums_list_claim(list, id,
+				   peek == UMS_PEEK_EVENT ? event.seq : 0))
 			done++;
-		}
 
 		if (signal_pending(current))
 			return done ?: -EINTR;
@@ -167,8 +175,10 @@ static int ums_list_wait(struct ums_list *list, ktime_t *expires)
 
 	raw_spin_lock_irq(&list->lock);
 	empty = ums_list_empty(list);
-	if (empty)
+	if (empty) {
 		list_add_tail(&waiter.node, &list->waiters);
+		list->nr_waiters++;
+	}
 	raw_spin_unlock_irq(&list->lock);
 	if (!empty)
 		return 0;
@@ -193,8 +203,10 @@ static int ums_list_wait(struct ums_list *list, ktime_t *expires)
 
 	raw_spin_lock_irq(&list->lock);
 	picked = list_empty(&waiter.node);
-	if (!picked)
+	if (!picked) {
 		list_del(&waiter.node);
+		list->nr_waiters--;
+	}
 	raw_spin_unlock_irq(&list->lock);
 
 	return picked ? 0 : ret;
@@ -222,6 +234,10 @@ static long ums_do_dequeue(int fd, struct ums_event __user *events,
 			break;
 		if (poll)
 			return -EAGAIN;
+		if (signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
 		err = ums_list_wait(list, expires);
 		if (!err)
 			continue;
@@ -240,7 +256,8 @@ static long ums_do_dequeue(int fd, struct ums_event __user *events,
 	if (ret != -EINTR)
 		return ret;
 
-	if (!expires)
+	/* What has no end, or no length, can start from the beginning. */
+	if (!expires || poll)
 		return -ERESTARTSYS;
 	restart = &current->restart_block;
 	restart->ums.fd = fd;
@@ -262,7 +279,8 @@ static long ums_dequeue_restart(struct restart_block *restart)
  * sys_ums_dequeue - Take events off a completion list
  * @list_fd: The list. Any thread of its process may call.
  * @events: Where the events go, oldest first.
- * @nr: How many there is room for; 0 to wait only, and take nothing.
+ * @nr: How many there is room for; 0 to wait only, and take nothing: the
+ *	caller was woken for an item then, and is expected to take it.
  * @timeout: How long to wait for the first one, relative; NULL for ever, zero
  *	not at all.
  * @flags: None defined, zero.

@@ -5,6 +5,10 @@
  * Both only decide who gets the VP. The caller has given it away by the time
  * the system call returns, and parks on its way to user mode; what the call
  * returns to user space is known when it gets a VP again.
+ *
+ * A worker that has lost its VP on the way here does it at the border, when it
+ * has a new one. Restarting the system call instead would never get anywhere
+ * under a tracer, which makes it sleep at each entry.
  */
 #include <linux/sched/signal.h>
 #include <linux/syscalls.h>
@@ -70,7 +74,15 @@ static struct task_struct *ums_vp_pass(struct ums_task *self,
 	return ut->task;
 }
 
-static int ums_switch_to(struct ums_task *self, u64 id)
+/**
+ * ums_switch_to - current hands its VP on
+ * @self: current; has a VP.
+ * @id: Context of the worker to run.
+ *
+ * Return: 0, and current has no VP any more; or the errors of
+ * sys_ums_execute() that are about @id.
+ */
+int ums_switch_to(struct ums_task *self, u64 id)
 {
 	struct task_struct *wake;
 	struct ums_ctx *next;
@@ -172,10 +184,41 @@ SYSCALL_DEFINE4(ums_execute, int, group_fd, u64, ctx,
 
 	if (signal_pending(current))
 		return -ERESTARTSYS;
-	/* Sleeping on the way here cost the VP: again, with a new one. */
-	if (!READ_ONCE(ut->vp))
-		return restart_syscall();
-	return ums_switch_to(ut, ctx);
+	if (likely(READ_ONCE(ut->vp)))
+		return ums_switch_to(ut, ctx);
+	ut->deferred = UMS_DEFER_EXECUTE;
+	ut->deferred_arg = ctx;
+	return -ERESTARTNOINTR;
+}
+
+/**
+ * ums_yield_vp - current yields
+ * @ut: A worker, current; has a VP.
+ * @param: For the scheduler.
+ */
+void ums_yield_vp(struct ums_task *ut, u64 param)
+{
+	struct ums_ctx *ctx = ut->ctx;
+	struct task_struct *wake;
+
+	preempt_disable();
+	raw_spin_lock_irq(&ctx->lock);
+	ctx->stats.yielded++;
+	ums_ctx_transition(ctx, UMS_STATE_READY, UMS_REASON_YIELDED, 0, param);
+	wake = ums_vp_return(ut);
+	if (!wake) {
+		/* Nobody to yield to; the parameter is lost with its reader. */
+		ums_ctx_transition(ctx, UMS_STATE_READY, UMS_REASON_READY,
+				   0, 0);
+		ums_list_queue(ut->list, ctx);
+	}
+	raw_spin_unlock_irq(&ctx->lock);
+	if (wake)
+		ums_wake_up_here(wake);
+	preempt_enable_no_resched();
+
+	if (!wake)
+		ums_list_notify(ut->list);
 }
 
 /**
@@ -192,8 +235,6 @@ long ums_yield(int fd, void __user *arg, size_t size)
 {
 	struct ums_task *ut = current->ums;
 	struct ums_yield yield;
-	struct task_struct *wake;
-	struct ums_ctx *ctx;
 	int err;
 
 	BUILD_BUG_ON(sizeof(struct ums_yield) != 16);
@@ -208,31 +249,11 @@ long ums_yield(int fd, void __user *arg, size_t size)
 	if (ums_is_scheduler(ut))
 		return -EINVAL;
 
-	ctx = ut->ctx;
-	preempt_disable();
-	raw_spin_lock_irq(&ctx->lock);
-	if (!ut->vp) {
-		/* Sleeping for @arg cost the VP: again, with a new one. */
-		raw_spin_unlock_irq(&ctx->lock);
-		preempt_enable();
-		return restart_syscall();
+	if (likely(READ_ONCE(ut->vp))) {
+		ums_yield_vp(ut, yield.param);
+	} else {
+		ut->deferred = UMS_DEFER_YIELD;
+		ut->deferred_arg = yield.param;
 	}
-	ctx->stats.yielded++;
-	ums_ctx_transition(ctx, UMS_STATE_READY, UMS_REASON_YIELDED, 0,
-			   yield.param);
-	wake = ums_vp_return(ut);
-	if (!wake) {
-		/* Nobody to yield to; the parameter is lost with its reader. */
-		ums_ctx_transition(ctx, UMS_STATE_READY, UMS_REASON_READY,
-				   0, 0);
-		ums_list_queue(ut->list, ctx);
-	}
-	raw_spin_unlock_irq(&ctx->lock);
-	if (wake)
-		ums_wake_up_here(wake);
-	preempt_enable_no_resched();
-
-	if (!wake)
-		ums_list_notify(ut->list);
 	return 0;
 }

@@ -99,7 +99,7 @@ void ums_group_show_fdinfo(struct seq_file *m, struct file *file)
 	mutex_lock(&group->mutex);
 	seq_printf(m, "ums-group:\tmax %u slots %lu schedulers %u workers %u policy %s\n",
 		   group->max_contexts, group->nr_pages * UMS_SLOTS_PER_PAGE,
-		   group->nr_schedulers, group->nr_workers,
+		   group->nr_schedulers, atomic_read(&group->nr_workers),
 		   group->orphan_policy == UMS_ORPHAN_KILL ? "kill" : "release");
 	ums_show_contexts(m, group, 0);
 	mutex_unlock(&group->mutex);
@@ -113,16 +113,15 @@ void ums_group_show_fdinfo(struct seq_file *m, struct file *file)
 void ums_list_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct ums_list *list = file->private_data;
-	u32 queued, lost;
-	size_t waiters;
+	u32 queued, lost, waiters;
 
 	raw_spin_lock_irq(&list->lock);
 	queued = list->tail - READ_ONCE(list->ring->head);
 	lost = list->lost;
-	waiters = list_count_nodes(&list->waiters);
+	waiters = list->nr_waiters;
 	raw_spin_unlock_irq(&list->lock);
 
-	seq_printf(m, "ums-list:\tid %u entries %u queued %u waiters %zu lost %u\n",
+	seq_printf(m, "ums-list:\tid %u entries %u queued %u waiters %u lost %u\n",
 		   list->id, list->entries, queued, waiters, lost);
 	mutex_lock(&list->group->mutex);
 	ums_show_contexts(m, list->group, list->id);

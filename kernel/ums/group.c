@@ -141,7 +141,9 @@ long ums_setup(int fd, void __user *arg, size_t size)
 	BUILD_BUG_ON(sizeof(struct ums_setup) != 24);
 	BUILD_BUG_ON(sizeof(struct ums_context) != 256);
 	BUILD_BUG_ON(offsetof(struct ums_context, regs) != 64);
+	BUILD_BUG_ON(sizeof(struct ums_regs) != 80);
 	BUILD_BUG_ON(offsetof(struct ums_context, event_ctx) != 192);
+	BUILD_BUG_ON(offsetof(struct ums_context, executed) != 240);
 
 	err = ums_copy_arg(&setup, sizeof(setup), arg, size);
 	if (err)

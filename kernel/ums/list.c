@@ -8,7 +8,7 @@
  *
  * - What is queued is known from &ums_ctx.unread and the head, never from the
  *   entries: an entry is only a hint which context to look at.
- * - A context has at most one entry. If it is queued again while its entry is
+ * - A context needs no more than one entry. If it is queued again while its entry is
  *   still between head and tail (it was executed by somebody who knew its id),
  *   that entry serves. Hence the ring, which has room for all contexts of the
  *   group, only fills up when user space wrote to the head, or deletes
@@ -30,7 +30,6 @@
 #include <linux/mm.h>
 #include <linux/poll.h>
 #include <linux/sched/topology.h>
-#include <linux/sched/wake_q.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
@@ -134,25 +133,35 @@ static bool ums_list_has_room(struct ums_list *list, u32 head)
 	return list->tail - head < list->entries;
 }
 
-/* Takes the waiter that is woken for one more item, the nearest first. */
-static struct ums_waiter *ums_list_pick_waiter(struct ums_list *list)
+/* How many waiters are looked at for one that is near */
+#define UMS_NEAR_WAITERS	16
+
+/* Wakes one waiter for one more item, a near one if that is soon found. */
+static void ums_list_wake_locked(struct ums_list *list)
 {
 	int this_cpu = raw_smp_processor_id();
-	struct ums_waiter *waiter;
+	struct ums_waiter *waiter, *pick = NULL;
+	unsigned int looked = 0;
 
 	lockdep_assert_held(&list->lock);
 
 	list_for_each_entry(waiter, &list->waiters, node) {
-		if (cpus_share_cache(waiter->cpu, this_cpu))
-			goto found;
+		if (!pick)
+			pick = waiter;
+		if (cpus_share_cache(waiter->cpu, this_cpu)) {
+			pick = waiter;
+			break;
+		}
+		if (++looked == UMS_NEAR_WAITERS)
+			break;
 	}
-	waiter = list_first_entry_or_null(&list->waiters, struct ums_waiter,
-					  node);
-	if (!waiter)
-		return NULL;
-found:
-	list_del_init(&waiter->node);
-	return waiter;
+	if (!pick)
+		return;
+
+	list_del_init(&pick->node);
+	list->nr_waiters--;
+	/* It cannot return before it has taken the lock. */
+	wake_up_process(pick->task);
 }
 
 /**
@@ -161,14 +170,9 @@ found:
  */
 void ums_list_wake_one(struct ums_list *list)
 {
-	struct ums_waiter *waiter;
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&list->lock, flags);
-	waiter = ums_list_pick_waiter(list);
-	if (waiter)
-		wake_up_process(waiter->task);
-	raw_spin_unlock_irqrestore(&list->lock, flags);
+	raw_spin_lock_irq(&list->lock);
+	ums_list_wake_locked(list);
+	raw_spin_unlock_irq(&list->lock);
 }
 
 /**
@@ -182,7 +186,6 @@ void ums_list_wake_one(struct ums_list *list)
 void ums_list_queue(struct ums_list *list, struct ums_ctx *ctx)
 {
 	struct ums_ring *ring = list->ring;
-	struct ums_waiter *waiter;
 	u32 head;
 
 	lockdep_assert_held(&ctx->lock);
@@ -190,23 +193,22 @@ void ums_list_queue(struct ums_list *list, struct ums_ctx *ctx)
 	raw_spin_lock(&list->lock);
 	head = READ_ONCE(ring->head);
 	ctx->unread = true;
-	if (ums_list_queued(list, ctx, head))
-		goto out;
-	if (!ums_list_has_room(list, head)) {
-		ums_list_lost(list);
-		goto out;
+	if (!ums_list_queued(list, ctx, head)) {
+		if (!ums_list_has_room(list, head)) {
+			ums_list_lost(list);
+			goto wake;
+		}
+		ctx->ring_pos = list->tail;
+		WRITE_ONCE(ring->ctx[list->tail & (list->entries - 1)],
+			   ctx->id);
+		/* (A) Pairs with the acquire in ums_list_peek(). */
+		smp_store_release(&list->tail, list->tail + 1);
+		/* (B) Pairs with the acquire of a consumer in user space. */
+		smp_store_release(&ring->tail, list->tail);
 	}
-	ctx->ring_pos = list->tail;
-	WRITE_ONCE(ring->ctx[list->tail & (list->entries - 1)], ctx->id);
-	/* (A) Pairs with the acquire in ums_list_peek(). */
-	smp_store_release(&list->tail, list->tail + 1);
-	/* (B) Pairs with the acquire of a consumer in user space. */
-	smp_store_release(&ring->tail, list->tail);
 	trace_ums_queue(list->id, ctx->id, ctx->seq);
-out:
-	waiter = ums_list_pick_waiter(list);
-	if (waiter)
-		wake_up_process(waiter->task);
+wake:
+	ums_list_wake_locked(list);
 	raw_spin_unlock(&list->lock);
 }
 
@@ -299,6 +301,7 @@ static struct ums_list *ums_list_alloc(struct ums_group *group, int node)
 	struct ums_list *list;
 	int err;
 
+	BUILD_BUG_ON(offsetof(struct ums_ring, tail) != 64);
 	BUILD_BUG_ON(offsetof(struct ums_ring, ctx) != 128);
 
 	list = kzalloc(sizeof(*list), GFP_KERNEL_ACCOUNT);
@@ -326,10 +329,10 @@ static struct ums_list *ums_list_alloc(struct ums_group *group, int node)
 	list->group = group;
 
 	mutex_lock(&group->mutex);
-	err = xa_alloc(&group->lists, &list->id, list, xa_limit_31b,
-		       GFP_KERNEL);
+	err = xa_alloc_cyclic(&group->lists, &list->id, list, xa_limit_31b,
+			      &group->next_list_id, GFP_KERNEL);
 	mutex_unlock(&group->mutex);
-	if (err) {
+	if (err < 0) {
 		list->id = 0;
 		ums_list_put(list);
 		return ERR_PTR(err);

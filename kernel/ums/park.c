@@ -3,7 +3,7 @@
  * User-mode scheduling: the border to user mode.
  *
  * This is the one place where UMS threads park, and the one place that clears
- * TIF_UMS. No thread passes it to user mode without a VP:
+ * TIF_UMS of a UMS thread. No thread passes it to user mode without a VP:
  *
  * - A thread that loses its VP sets its own TIF_UMS (ums_vp_return(),
  *   ums_vp_pass()), and whoever wants a VP back sets that of the carrier
@@ -22,8 +22,9 @@
  * got its VP and before the rest of the exit work.
  *
  * A spurious wakeup never runs a parked thread: each sleep is in a loop around
- * the acquire of &ums_task.vp. The sleeps are interruptible and freezable, and
- * no lock is held.
+ * the acquire of &ums_task.vp. The sleeps are interruptible, and no lock is
+ * held. A worker is frozen by way of its signals, so that it is LOCKED and
+ * nobody gives a VP to a frozen thread; a scheduler where it sleeps.
  *
  *	giver				parker
  *	-----				------
@@ -134,31 +135,56 @@ static bool ums_park_worker(struct ums_task *ut)
 
 		ums_become_ready(ut);
 
+		ut->parked = true;
 		for (;;) {
-			set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
+			set_current_state(TASK_INTERRUPTIBLE);
 			if (READ_ONCE(ut->vp) || READ_ONCE(ut->released) ||
 			    signal_pending(current))
 				break;
 			schedule();
 		}
 		__set_current_state(TASK_RUNNING);
+		ut->parked = false;
 	}
 }
 
-static bool ums_exit_worker(struct ums_task *ut)
+/* current has a VP again, and a system call to finish that gives it away. */
+static void ums_do_deferred(struct ums_task *ut, struct pt_regs *regs)
 {
-	for (;;) {
-		if (ums_park_worker(ut)) {
-			if (likely(!READ_ONCE(ut->vp->preempt)))
-				return true;
+	enum ums_deferred deferred = ut->deferred;
+	int err;
+
+	ut->deferred = UMS_DEFER_NONE;
+	if (deferred == UMS_DEFER_YIELD) {
+		ums_yield_vp(ut, ut->deferred_arg);
+		return;
+	}
+	err = ums_switch_to(ut, ut->deferred_arg);
+	syscall_set_return_value(current, regs, err, 0);
+}
+
+static bool ums_exit_worker(struct ums_task *ut, struct pt_regs *regs)
+{
+	while (ums_park_worker(ut)) {
+		if (unlikely(READ_ONCE(ut->vp->preempt)))
 			ums_preempted(ut);
-			continue;
-		}
-		if (!READ_ONCE(ut->released))
-			return false;
+		else if (unlikely(ut->deferred))
+			ums_do_deferred(ut, regs);
+		else
+			return true;
+	}
+
+	if (READ_ONCE(ut->released)) {
+		if (ut->deferred == UMS_DEFER_EXECUTE)
+			syscall_set_return_value(current, regs, -ENOTCONN, 0);
 		ums_detach_current(0);
 		return true;
 	}
+
+	/* A signal: whoever handles it restarts the system call. */
+	if (ut->deferred == UMS_DEFER_EXECUTE)
+		ut->deferred = UMS_DEFER_NONE;
+	return false;
 }
 
 /*
@@ -248,7 +274,7 @@ void __ums_exit_to_user(struct pt_regs *regs)
 	if (ums_is_scheduler(ut))
 		done = ums_exit_scheduler(ut, regs);
 	else
-		done = ums_exit_worker(ut);
+		done = ums_exit_worker(ut, regs);
 
 	/* Not to user mode yet: signals first, then here again. */
 	if (!done)

@@ -107,7 +107,8 @@ static struct ums_slot_page *ums_slot_page_find(struct ums_group *group,
  * @id: Set to the id.
  * @slot: Set to the slot; zeroed.
  *
- * Return: 0, -ENOSPC if the group is full, -ENOMEM.
+ * Return: 0, -ENOSPC if the group is full, or has no slot free on that node
+ * and no page left to add, -ENOMEM.
  */
 int ums_slot_alloc(struct ums_group *group, int node, u64 *id,
 		   struct ums_context **slot)
@@ -180,6 +181,7 @@ void ums_slots_destroy(struct ums_group *group)
 	xa_for_each(&group->pages, number, sp) {
 		put_page(sp->page);
 		kfree(sp);
+		cond_resched();
 	}
 	xa_destroy(&group->pages);
 }

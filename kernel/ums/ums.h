@@ -28,6 +28,7 @@
 #ifndef _KERNEL_UMS_UMS_H
 #define _KERNEL_UMS_UMS_H
 
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
@@ -67,8 +68,10 @@ struct vm_area_struct;
  * @nr_pages: Slot pages so far; @mutex.
  * @lists: id -> &struct ums_list, not counted: a list takes itself out when
  *	it is freed. Changed under @mutex.
+ * @next_list_id: For the allocation of ids; @mutex.
  * @nr_schedulers: Attached schedulers; @mutex.
- * @nr_workers: Attached workers; @mutex.
+ * @nr_workers: Attached workers that have not terminated. One that has is
+ *	not counted by the time that anybody can know.
  */
 struct ums_group {
 	refcount_t		refs;
@@ -82,8 +85,9 @@ struct ums_group {
 	struct list_head	partial;
 	u32			nr_pages;
 	struct xarray		lists;
+	u32			next_list_id;
 	u32			nr_schedulers;
-	u32			nr_workers;
+	atomic_t		nr_workers;
 };
 
 /**
@@ -116,6 +120,7 @@ struct ums_waiter {
  * @lost: Entries lost so far; @ring shows a copy.
  * @overflow: Entries were lost and nobody was told yet.
  * @waiters: Threads in ums_dequeue(), longest waiting first.
+ * @nr_waiters: How many.
  * @wait: Pollers. Not under @lock.
  */
 struct ums_list {
@@ -130,6 +135,7 @@ struct ums_list {
 	u32			lost;
 	bool			overflow;
 	struct list_head	waiters;
+	u32			nr_waiters;
 	wait_queue_head_t	wait;
 };
 
@@ -153,6 +159,7 @@ struct ums_list {
  * @cookie: From the user.
  * @event: Last event. That of a scheduler is protected by &ums_vp.lock of
  *	its VP instead, as long as it is attached.
+ * @event_version: As in the slot; protected like @event.
  * @stats: Counters. &ums_stats.run_ns is only valid after termination.
  * @rcu: For freeing.
  */
@@ -169,6 +176,7 @@ struct ums_ctx {
 	u64			seq;
 	u64			cookie;
 	struct ums_event	event;
+	u64			event_version;
 	struct ums_stats	stats;
 	struct rcu_head		rcu;
 };
@@ -199,6 +207,23 @@ struct ums_vp {
 };
 
 /**
+ * enum ums_deferred - What a worker does as soon as it has a VP again
+ *
+ * A worker may come to a system call that gives its VP away without one: it
+ * slept after it had entered the kernel, for a tracer or on a page fault.
+ *
+ * @UMS_DEFER_NONE: Nothing.
+ * @UMS_DEFER_YIELD: Yield, with a parameter.
+ * @UMS_DEFER_EXECUTE: Execute another worker. The system call is restarted if
+ *	a signal comes first.
+ */
+enum ums_deferred {
+	UMS_DEFER_NONE,
+	UMS_DEFER_YIELD,
+	UMS_DEFER_EXECUTE,
+};
+
+/**
  * struct ums_task - UMS side of an attached thread
  *
  * Hangs off task_struct; freed when the thread detaches or exits. Others
@@ -214,6 +239,10 @@ struct ums_vp {
  *	(release, pairs with the acquire in park.c), under &ums_vp.lock;
  *	cleared by the thread itself only.
  * @uevent: Scheduler in ums_execute(): where the event goes, or NULL.
+ * @parked: Worker: in the sleep of park.c, which is not one to report. Own
+ *	thread only.
+ * @deferred: Worker: what it still has to do with a VP. Own thread only.
+ * @deferred_arg: Parameter or context id. Own thread only.
  * @executing: Scheduler: parked or about to park in ums_execute(). Own
  *	thread only.
  * @released: Worker: the last scheduler is gone, become a plain thread.
@@ -230,6 +259,9 @@ struct ums_task {
 	struct ums_vp		*own_vp;
 	struct ums_vp		*vp;
 	struct ums_event __user	*uevent;
+	bool			parked;
+	enum ums_deferred	deferred;
+	u64			deferred_arg;
 	bool			executing;
 	bool			released;
 	bool			fault;
@@ -267,7 +299,7 @@ struct page *ums_slot_page(struct ums_group *group, pgoff_t pgoff);
 struct ums_ctx *ums_ctx_find(struct ums_group *group, u64 id);
 void ums_ctx_transition(struct ums_ctx *ctx, u32 state, u32 reason, u32 cause,
 			u64 arg);
-void ums_slot_event(struct ums_context *slot, const struct ums_event *event);
+void ums_ctx_set_event(struct ums_ctx *ctx, const struct ums_event *event);
 long ums_ctx_create(int fd, void __user *arg, size_t size);
 long ums_ctx_delete(int fd, void __user *arg, size_t size);
 long ums_ctx_query(int fd, void __user *arg, size_t size);
@@ -294,6 +326,8 @@ long ums_detach(int fd, void __user *arg, size_t size);
 void ums_detach_current(u64 exit_code);
 
 /* execute.c */
+int ums_switch_to(struct ums_task *self, u64 id);
+void ums_yield_vp(struct ums_task *ut, u64 param);
 long ums_yield(int fd, void __user *arg, size_t size);
 
 /* vp.c */

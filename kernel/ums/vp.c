@@ -51,8 +51,7 @@ struct task_struct *ums_vp_return(struct ums_task *ut)
 	}
 	vp->carrier = owner;
 	WRITE_ONCE(vp->preempt, false);
-	owner->ctx->event = ut->ctx->event;
-	ums_slot_event(owner->ctx->slot, &ut->ctx->event);
+	ums_ctx_set_event(owner->ctx, &ut->ctx->event);
 	WRITE_ONCE(owner->ctx->slot->running, vp->index);
 	trace_ums_vp(vp->index, ut->ctx->id, owner->ctx->id);
 	/* Pairs with the acquire in ums_park_scheduler(). */
@@ -112,18 +111,29 @@ static u32 ums_cause(struct ums_task *ut, unsigned int state, u64 *arg)
  * at the border to user mode the worker is BLOCKED, also after it has woken
  * up. That the wakeup can come before this returns does no harm: the worker
  * has no VP any more, and parks.
+ *
+ * The sleep in which it is parked is no such sleep, although it may have been
+ * given a VP just now: the giver's wakeup is on its way.
+ *
+ * A worker that is READY, and sleeps before it has reached the border (for a
+ * tracer at the end of the system call that yielded, or in task work) could
+ * not run if it were executed. It is LOCKED until it gets there.
  */
 void __ums_sched_blocked(struct task_struct *tsk)
 {
 	unsigned int state = READ_ONCE(tsk->__state);
+	struct task_struct *wake = NULL;
 	struct ums_task *ut = tsk->ums;
 	struct ums_ctx *ctx = ut->ctx;
-	struct task_struct *wake;
 	unsigned long flags;
-	u32 cause;
+	u32 cause, ctx_state;
 	u64 arg;
 
-	if (ums_is_scheduler(ut) || !ut->vp)
+	if (ums_is_scheduler(ut) || ut->parked)
+		return;
+	/* Others only move it between these two. */
+	ctx_state = READ_ONCE(ctx->state);
+	if (ctx_state != UMS_STATE_RUNNING && ctx_state != UMS_STATE_READY)
 		return;
 	/* It will not sleep: __schedule() makes it run again at once. */
 	if (state == TASK_RUNNING || signal_pending_state(state, tsk))
@@ -134,17 +144,24 @@ void __ums_sched_blocked(struct task_struct *tsk)
 	/* The scheduler shall not preempt us before we are off the runqueue. */
 	preempt_disable();
 	raw_spin_lock_irqsave(&ctx->lock, flags);
-	ctx->stats.blocked++;
-	ums_ctx_transition(ctx, UMS_STATE_BLOCKED, UMS_REASON_BLOCKED, cause,
-			   arg);
-	wake = ums_vp_return(ut);
+	if (ut->vp) {
+		ctx->stats.blocked++;
+		ums_ctx_transition(ctx, UMS_STATE_BLOCKED, UMS_REASON_BLOCKED,
+				   cause, arg);
+		wake = ums_vp_return(ut);
+	} else if (ctx->state == UMS_STATE_READY) {
+		ums_ctx_transition(ctx, UMS_STATE_LOCKED, 0, 0, 0);
+	}
 	raw_spin_unlock_irqrestore(&ctx->lock, flags);
 	if (wake)
 		ums_wake_up_here(wake);
 	preempt_enable_no_resched();
 }
 
-/* Cleared at the next exit work, so that no later sleep is taken for it. */
+/*
+ * Holds until the next exit work. No other exception sleeps but where it has
+ * to fetch the instruction again, and a cause is not more than a hint.
+ */
 void __ums_user_fault(unsigned long address)
 {
 	struct ums_task *ut = current->ums;

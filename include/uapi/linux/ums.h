@@ -391,8 +391,8 @@ struct ums_regs {
  *
  * At offset index * &ums_probe.slot_size, where index is the low half of the
  * context's id; index 0 is not used. In this version user space only reads
- * slots. A copy of the event fields is consistent when @event_seq was the same
- * before (read with acquire) and after, and not 0.
+ * slots. A copy of the event fields is consistent if @event_version was even
+ * before (read with acquire) and the same after.
  *
  * @state: One of &enum ums_state; stored with release after the fields that
  *	belong to it.
@@ -410,6 +410,8 @@ struct ums_regs {
  * @reserved0: Zero.
  * @regs: Reserved for the user switch.
  * @reserved1: Zero.
+ * @event_version: Changes with every event in this slot; odd while the kernel
+ *	writes one.
  * @event_ctx: Context of the last event: for a scheduler, that of the
  *	worker; the further event_ fields are as in &struct ums_event.
  * @event_reason: See @event_ctx.
@@ -418,8 +420,7 @@ struct ums_regs {
  * @event_time_ns: See @event_ctx.
  * @event_cpu: See @event_ctx.
  * @event_node: See @event_ctx.
- * @event_seq: See @event_ctx; 0 while the kernel writes the others, stored
- *	last, with release.
+ * @event_seq: See @event_ctx.
  * @executed: Low 32 bits of &ums_stats.executed.
  * @blocked: Low 32 bits of &ums_stats.blocked.
  * @yielded: Low 32 bits of &ums_stats.yielded.
@@ -439,7 +440,8 @@ struct ums_context {
 	__u64 reserved0;
 
 	struct ums_regs regs;
-	__u64 reserved1[6];
+	__u64 reserved1[5];
+	__u64 event_version;
 
 	__u64 event_ctx;
 	__u32 event_reason;
