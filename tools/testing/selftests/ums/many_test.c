@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * UMS: a process with ten thousand parked workers, and how promptly it goes.
+ * Where that many threads of any kind take long, UMS may too: the measure is
+ * the same number of threads that wait for a futex.
+ */
+#include <limits.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "../kselftest_harness.h"
+#include "common.h"
+
+#define NR_WORKERS	10000
+#define STACK_SIZE	(16 * 1024)
+/* What a thread costs at most, with all of the kernel's debugging */
+#define THREAD_COST	(64 * 1024)
+#define BATCH		64
+
+enum how { EXIT_GROUP, SIGNAL, DETACH };
+
+/* Shared between the test and its child */
+struct progress {
+	int parked;
+	__u64 ending;
+};
+
+FIXTURE(many)
+{
+	struct progress *progress;
+};
+
+FIXTURE_VARIANT(many)
+{
+	enum how how;
+};
+
+/* clang-format off */
+FIXTURE_VARIANT_ADD(many, exit_group) {
+	/* clang-format on */
+	.how = EXIT_GROUP,
+};
+
+/* clang-format off */
+FIXTURE_VARIANT_ADD(many, kill) {
+	/* clang-format on */
+	.how = SIGNAL,
+};
+
+/* clang-format off */
+FIXTURE_VARIANT_ADD(many, detach) {
+	/* clang-format on */
+	.how = DETACH,
+};
+
+static long read_number(const char *path, const char *format)
+{
+	FILE *file = fopen(path, "re");
+	char line[128];
+	long number = -1;
+
+	if (!file)
+		return -1;
+	while (number < 0 && fgets(line, sizeof(line), file))
+		if (sscanf(line, format, &number) != 1)
+			number = -1;
+	fclose(file);
+	return number;
+}
+
+static void raise_number(const char *path, long number)
+{
+	FILE *file;
+
+	if (read_number(path, "%ld") >= number)
+		return;
+	file = fopen(path, "we");
+	if (!file)
+		return;
+	fprintf(file, "%ld\n", number);
+	fclose(file);
+}
+
+/* NULL, or why this machine can not have that many threads */
+static const char *too_small(void)
+{
+	struct rlimit limit;
+
+	raise_number("/proc/sys/kernel/threads-max", NR_WORKERS * 2);
+	raise_number("/proc/sys/kernel/pid_max", NR_WORKERS * 2);
+	if (read_number("/proc/sys/kernel/threads-max", "%ld") <
+	    NR_WORKERS + 1000)
+		return "kernel.threads-max is too low";
+	if (read_number("/proc/sys/kernel/pid_max", "%ld") < NR_WORKERS + 1000)
+		return "kernel.pid_max is too low";
+	if (geteuid() && (getrlimit(RLIMIT_NPROC, &limit) ||
+			  limit.rlim_cur < NR_WORKERS + 1000))
+		return "RLIMIT_NPROC is too low";
+	if (read_number("/proc/meminfo", "MemAvailable: %ld kB") <
+	    NR_WORKERS * (THREAD_COST / 1024))
+		return "too little memory";
+	return NULL;
+}
+
+FIXTURE_SETUP(many)
+{
+	const char *reason;
+
+	if (ut_absent())
+		SKIP(return, UT_ABSENT);
+	reason = too_small();
+	if (reason)
+		SKIP(return, "%s", reason);
+	self->progress = mmap(NULL, sysconf(_SC_PAGESIZE),
+			      PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)self->progress);
+}
+
+FIXTURE_TEARDOWN(many)
+{
+}
+
+struct crowd {
+	struct ut_base base;
+	__u32 futex;
+	unsigned int waiting;
+	unsigned int finished;
+	__u64 ctx[NR_WORKERS];
+};
+
+static struct crowd crowd;
+
+static void *wait_for_futex(void *arg)
+{
+	UT_INC(crowd.waiting);
+	syscall(SYS_futex, &crowd.futex, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+	return NULL;
+}
+
+static void *work(void *arg)
+{
+	__u64 *ctx = arg;
+
+	if (ut_attach(crowd.base.list, UMS_ROLE_WORKER, *ctx))
+		_exit(100);
+	ut_yield(0);
+	UT_INC(crowd.finished);
+	return NULL;
+}
+
+/* All in one mapping, or there would be too many of them */
+static int make_threads(void *(*fn)(void *arg))
+{
+	size_t size = STACK_SIZE;
+	pthread_attr_t attr;
+	pthread_t thread;
+	unsigned int i;
+	char *stacks;
+
+	if (size < (size_t)sysconf(_SC_THREAD_STACK_MIN))
+		size = sysconf(_SC_THREAD_STACK_MIN);
+	stacks = mmap(NULL, NR_WORKERS * size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (stacks == MAP_FAILED)
+		return 101;
+	pthread_attr_init(&attr);
+	for (i = 0; i < NR_WORKERS; i++) {
+		if (pthread_attr_setstack(&attr, stacks + i * size, size) ||
+		    pthread_create(&thread, &attr, fn, &crowd.ctx[i]))
+			return 102;
+	}
+	return 0;
+}
+
+static int park_in_futex(void)
+{
+	int ret = make_threads(wait_for_futex);
+
+	if (ret)
+		return ret;
+	return UT_WAIT(UT_LOAD(crowd.waiting) == NR_WORKERS) ? 0 : 103;
+}
+
+/* Some have never run, most have yielded */
+static int park_as_workers(void)
+{
+	struct ums_event events[BATCH], event;
+	unsigned int parked = 0, i;
+	int ret;
+
+	if (ut_base_open(&crowd.base, NR_WORKERS + 1, UMS_ORPHAN_RELEASE) ||
+	    ut_base_schedule_here(&crowd.base))
+		return 104;
+	for (i = 0; i < NR_WORKERS; i++)
+		if (ut_ctx_create(crowd.base.group, i, &crowd.ctx[i]))
+			return 105;
+	ret = make_threads(work);
+	if (ret)
+		return ret;
+	while (parked < NR_WORKERS) {
+		long n = ut_dequeue(crowd.base.list, events, BATCH,
+				    UT_LIMIT_MS), j;
+
+		if (n <= 0)
+			return 106;
+		for (j = 0; j < n; j++) {
+			parked++;
+			if (parked % 10 == 0)
+				continue;
+			if (ut_run_to(&crowd.base, events[j].ctx, &event,
+				      UMS_REASON_YIELDED) !=
+			    UMS_REASON_YIELDED)
+				return 107;
+		}
+	}
+	return 0;
+}
+
+static void child_main(enum how how, int (*park)(void),
+		       struct progress *progress)
+{
+	int ret = park();
+
+	if (ret)
+		_exit(ret);
+	UT_STORE(progress->ending, ut_now_ns());
+	UT_STORE(progress->parked, 1);
+	switch (how) {
+	case EXIT_GROUP:
+		_exit(0);
+	case SIGNAL:
+		for (;;)
+			pause();
+	case DETACH:
+		if (crowd.base.sched)
+			ut_detach();
+		UT_STORE(crowd.futex, 1);
+		syscall(SYS_futex, &crowd.futex, FUTEX_WAKE_PRIVATE, INT_MAX,
+			NULL, NULL, 0);
+		if (!UT_WAIT(ut_status_number("Threads") == 1))
+			_exit(108);
+		_exit(crowd.base.sched && crowd.finished != NR_WORKERS);
+	}
+}
+
+static bool is_gone(pid_t child)
+{
+	siginfo_t info = {};
+
+	waitid(P_PID, child, &info, WEXITED | WNOWAIT | WNOHANG);
+	return info.si_pid == child;
+}
+
+/* Nanoseconds from the decision until the process was gone; 0 if it failed */
+static __u64 time_to_end(struct __test_metadata *_metadata, enum how how,
+			 int (*park)(void), struct progress *progress)
+{
+	pid_t child;
+	__u64 start;
+	int status;
+
+	memset(progress, 0, sizeof(*progress));
+	child = fork();
+	if (!child)
+		child_main(how, park, progress);
+	while (!UT_LOAD(progress->parked) && !is_gone(child))
+		ut_nap();
+	if (how == SIGNAL) {
+		progress->ending = ut_now_ns();
+		kill(child, SIGKILL);
+	}
+	start = progress->ending;
+	status = ut_wait_child(child, UT_LIMIT_MS);
+	EXPECT_EQ(how == SIGNAL ? SIGKILL : 0, status)
+		return 0;
+	return ut_now_ns() - start;
+}
+
+TEST_F_TIMEOUT(many, ten_thousand_parked_workers_go_promptly, 600)
+{
+	__u64 plain, ums;
+
+	plain = time_to_end(_metadata, variant->how, park_in_futex,
+			    self->progress);
+	ums = time_to_end(_metadata, variant->how, park_as_workers,
+			  self->progress);
+	TH_LOG("%llu ms with futexes, %llu ms with UMS",
+	       plain / UT_NSEC_PER_MSEC, ums / UT_NSEC_PER_MSEC);
+	ASSERT_NE(0, plain);
+	ASSERT_NE(0, ums);
+	EXPECT_GT(4 * plain + 5 * UT_NSEC_PER_SEC, ums);
+}
+
+TEST_HARNESS_MAIN
