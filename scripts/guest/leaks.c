@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The leak scan, on kernels with kmemleak: what the job left behind.
+ */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+#define KMEMLEAK "/sys/kernel/debug/kmemleak"
+
+static bool absent(void)
+{
+	return access(KMEMLEAK, F_OK);
+}
+
+/* What booting left is not the job's. */
+void leaks_clear(void)
+{
+	if (absent())
+		return;
+	write_file(KMEMLEAK, "scan");
+	write_file(KMEMLEAK, "clear");
+}
+
+/*
+ * Prints the report to the kernel's log. An object counts once it is older than
+ * five seconds and two scans found no pointer to it; the wait is that age, and
+ * lets RCU free what was given to it.
+ */
+bool leaks_found(void)
+{
+	char line[512];
+	bool found = false;
+	FILE *f;
+
+	if (absent())
+		return false;
+	sleep(6);
+	write_file(KMEMLEAK, "scan");
+	write_file(KMEMLEAK, "scan");
+	f = fopen(KMEMLEAK, "re");
+	if (!f)
+		fatal(KMEMLEAK);
+	while (fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		note("leak", line);
+		found = true;
+	}
+	fclose(f);
+	return found;
+}

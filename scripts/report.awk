@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0
+# Prints the kernel's complaints in a console log, with what leads to them and
+# what follows. Exits with 0 if there are any, as grep does.
+
+function complaint(line) {
+	if (line !~ /^\[ *[0-9]+\.[0-9]+\]/)
+		return 0
+	sub(/^\[ *[0-9]+\.[0-9]+\](\[[^]]*\])? /, "", line)
+	return line ~ /^(.*: )?(BUG|WARNING): / ||
+		line ~ /^(.*: )?(Oops|KASAN|UBSAN|KFENCE): / ||
+		line ~ /^Kernel panic/ ||
+		line ~ /kernel BUG at/ ||
+		line ~ /INFO: (task|rcu|suspicious|possible|inconsistent|trying)/ ||
+		line ~ /^rcu: INFO: / ||
+		line ~ /self-detected stall|detected stalls/ ||
+		line ~ /ODEBUG: |refcount_t: |list_(add|del) corruption/ ||
+		line ~ /unreferenced object/ ||
+		line ~ /^workqueue: .* hogged CPU.*lockup/ ||
+		line ~ /^init: /
+}
+
+{ sub(/\r$/, "") }
+complaint($0) {
+	if (!left)
+		for (i = 2; i > 0; i--)
+			if (NR - i > shown) print "    " line[(NR - i) % 3]
+	left = 90
+	found = 1
+}
+left && total < 300 { print "    " $0; shown = NR; left--; total++ }
+{ line[NR % 3] = $0 }
+END { exit !found }

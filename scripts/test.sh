@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# make test: one boot of each kernel, with all tests or those that TESTS (shell
+# patterns) selects, REPEAT times. The last line is the sum.
+
+kernels=${KERNEL:-release debug}
+. "$(dirname "$0")/lib.sh"
+
+: "${TESTS:=*}" "${REPEAT:=1}" "${TIMEOUT:=1800}"
+selftests=$build/user/selftests
+work=$build/test.$$
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+mkdir -p "$work"
+
+selected() {
+	local pattern patterns
+	read -ra patterns <<<"$TESTS"
+	for pattern in "${patterns[@]}"; do
+		# shellcheck disable=SC2053 # a pattern
+		if [[ $1 == $pattern ]]; then
+			return 0
+		fi
+	done
+	return 1
+}
+
+# The time limit that a directory's settings ask for.
+limit_of() {
+	local limit
+	limit=$(sed -n 's/^timeout=//p' "$1/settings" 2>/dev/null) || true
+	echo "${limit:-45}"
+}
+
+make_plan() {
+	local group program round
+	for ((round = 0; round < REPEAT; round++)); do
+		while IFS=: read -r group program; do
+			selected "$program" || continue
+			echo "$(limit_of "$selftests/$group")" \
+				"$selftests/$group" "$program"
+		done <"$selftests/kselftest-list.txt"
+	done
+}
+
+# One kernel's run. What the guest does wrong counts as one failed test.
+run_kernel() {
+	local status=0 totals=$work/totals.$1
+
+	say "testing the $1 kernel"
+	KERNEL=$1 TIMEOUT=$TIMEOUT JOB_CWD=/ "$top/scripts/boot.sh" run \
+		"exec bash '$top/scripts/suite.sh' '$work/plan'" \
+		3>&1 >"$logs/suite-$1.log" |
+		tee "$logs/tests-$1.log" |
+		awk -v kernel="$1" -v totals="$totals" -f "$top/scripts/tap.awk" ||
+		status=$?
+	read -r p f s <"$totals"
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	if [ "$p" = 0 ]; then
+		say "not one test passed on the $1 kernel"
+		status=1
+	fi
+	if [ "$status" -ne 0 ]; then
+		failed=$((failed + 1))
+	fi
+}
+
+passed=0 failed=0 skipped=0
+for k in $kernels; do
+	KERNEL=$k "$top/scripts/kernel.sh" || exit
+done
+"$top/scripts/user.sh" || exit
+[ -f "$selftests/kselftest-list.txt" ] || die "there are no selftests"
+make_plan >"$work/plan"
+[ -s "$work/plan" ] || die "TESTS='$TESTS' selects none"
+for k in $kernels; do
+	run_kernel "$k"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
