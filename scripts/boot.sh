@@ -46,8 +46,6 @@ finish() {
 }
 keep=0
 trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
 
 write_job() {
 	local shell=/bin/sh
@@ -140,7 +138,8 @@ start_qemu() {
 	fi
 	# shellcheck disable=SC2046,SC2086 # lists of words
 	setpriv --pdeathsig TERM -- "${limit[@]}" qemu-system-x86_64 \
-		-nodefaults -no-user-config -display none -no-reboot -cpu max \
+		-machine q35 -nodefaults -no-user-config -display none \
+		-no-reboot -cpu max \
 		-kernel "$image" -initrd initrd.gz -append "${cmdline//[$'\n\t']/ }" \
 		-serial file:console.log -device virtio-serial-pci,max_ports=8 \
 		$options \

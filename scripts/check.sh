@@ -13,10 +13,17 @@
 lock_build
 bad=0
 
-# A file in the overlay is new by nature; MAINTAINERS has its entry beside it.
+# checkpatch FILE [OPTION]. A file in the overlay is new by nature; MAINTAINERS
+# has its entry beside it.
 checkpatch() {
-	(cd "$tree" && perl scripts/checkpatch.pl --strict --quiet --no-summary \
-		--ignore FILE_PATH_CHANGES --root="$tree" "$@") || bad=1
+	local file=$1
+	shift
+	if ! (cd "$tree" && perl scripts/checkpatch.pl --strict --quiet \
+		--no-summary --ignore FILE_PATH_CHANGES --root="$tree" "$@" "$top/$file")
+	then
+		echo "    in $file"
+		bad=1
+	fi
 }
 
 our_files() {
@@ -28,17 +35,17 @@ say "checkpatch"
 while IFS= read -r f; do
 	case $f in
 	*.[chS] | *.sh | *.rst | */Makefile | */Kconfig | Makefile | .ci/*)
-		checkpatch -f "$top/$f"
+		checkpatch "$f" -f
 		;;
 	esac
 done < <(our_files | sort)
 while IFS= read -r f; do
-	checkpatch "$top/patches/$f"
+	checkpatch "patches/$f"
 done < <(sed -e 's/[[:space:]]*#.*//' -e '/^$/d' "$top/patches/series")
 
 say "shellcheck"
 mapfile -t shell < <(cd "$top" && our_files | grep -E '(\.sh|^\.ci/run)$')
-(cd "$top" && shellcheck -x -P SCRIPTDIR "${shell[@]}") || bad=1
+(cd "$top" && shellcheck -S warning -x -P SCRIPTDIR "${shell[@]}") || bad=1
 
 # Where our code is compiled; the rest of the kernel is not ours to judge.
 log=$logs/sparse.log

@@ -10,6 +10,9 @@
 set -Eeuo pipefail
 # Nothing ends without a word.
 trap 'echo "ums: $0: line $LINENO: status $?: $BASH_COMMAND" >&2' ERR
+# Who is interrupted does not go on to explain why his child ended.
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 : "${KERNEL:=release}" "${KSRC:=}"

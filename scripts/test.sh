@@ -10,8 +10,6 @@ kernels=${KERNEL:-release debug}
 selftests=$build/user/selftests
 work=$build/test.$$
 trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
 mkdir -p "$work"
 
 selected() {

@@ -266,11 +266,13 @@ static void ums_info_event(struct ums_ctx *ctx, struct ums_event *event)
 
 	lockdep_assert_held(&ctx->lock);
 
-	if (vp)
-		raw_spin_lock(&vp->lock);
+	if (!vp) {
+		*event = ctx->event;
+		return;
+	}
+	raw_spin_lock(&vp->lock);
 	*event = ctx->event;
-	if (vp)
-		raw_spin_unlock(&vp->lock);
+	raw_spin_unlock(&vp->lock);
 }
 
 /**

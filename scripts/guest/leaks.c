@@ -19,19 +19,17 @@ static bool absent(void)
 	return access(KMEMLEAK, F_OK);
 }
 
-/* What booting left is not the job's. */
+/* What booting has reported is not the job's. */
 void leaks_clear(void)
 {
-	if (absent())
-		return;
-	write_file(KMEMLEAK, "scan");
-	write_file(KMEMLEAK, "clear");
+	if (!absent())
+		write_file(KMEMLEAK, "clear");
 }
 
 /*
  * Prints the report to the kernel's log. An object counts once it is older than
- * five seconds and two scans found no pointer to it; the wait is that age, and
- * lets RCU free what was given to it.
+ * five seconds, two scans found no pointer to it, and it did not change between
+ * them; the wait is that age, and lets RCU free what was given to it.
  */
 bool leaks_found(void)
 {

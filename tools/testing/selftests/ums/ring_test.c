@@ -446,6 +446,8 @@ TEST_F(ring, words_that_the_kernel_writes_are_not_read_back)
 	EXPECT_EQ(UMS_STATE_READY,
 		  ut_state(base->group, self->workers[0].ctx));
 	EXPECT_EQ(-EAGAIN, ut_dequeue(base->list, events, 2, 0));
+	EXPECT_EQ(-EAGAIN, ut_dequeue(base->list, NULL, 0, 0));
+	EXPECT_EQ(-ETIMEDOUT, ut_dequeue(base->list, NULL, 0, 10));
 
 	/* The next one corrects the tail */
 	ASSERT_EQ(0, ut_spawn_worker(base, &self->workers[1], return_at_once,

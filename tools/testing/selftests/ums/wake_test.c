@@ -3,6 +3,7 @@
  * UMS: who is woken in ums_dequeue(). One item wakes one; under load, with
  * timeouts and signals, no event is lost and none comes twice.
  */
+#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 
@@ -234,6 +235,45 @@ TEST_F(wake, interrupted_waiter_passes_its_wakeup_on)
 		ASSERT_EQ(0, ut_ctx_delete(base->group, base->sched));
 	}
 	TH_LOG("%u of %u rounds interrupted", interrupted, round);
+}
+
+static void wait_with_bad_buffer(struct ut_thread *thread)
+{
+	thread->ret = ut_dequeue(thread->list, (void *)8, 1, -1);
+}
+
+static void wait_with_good_buffer(struct ut_thread *thread)
+{
+	struct ums_event event;
+
+	thread->ret = ut_dequeue(thread->list, &event, 1, -1);
+}
+
+/* Who is woken and can not take the item leaves it to the next one */
+TEST_F(wake, faulting_waiters_pass_their_wakeup_on)
+{
+	struct ut_base *base = &self->base;
+	struct ut_thread threads[3], item;
+	unsigned int i;
+	cpu_set_t cpus;
+
+	/* One cpu, or the nearest waiter might be the good one */
+	CPU_ZERO(&cpus);
+	CPU_SET(sched_getcpu(), &cpus);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(cpus), &cpus));
+	for (i = 0; i < ARRAY_SIZE(threads); i++) {
+		ASSERT_EQ(0, ut_spawn(base, &threads[i], UMS_ROLE_NONE,
+				      i < 2 ? wait_with_bad_buffer :
+					      wait_with_good_buffer, NULL));
+		ASSERT_TRUE(UT_WAIT(sleeps_or_done(&threads[i])));
+		EXPECT_EQ(0, UT_LOAD(threads[i].done));
+	}
+	ASSERT_EQ(0, ut_spawn_worker(base, &item, return_at_once, NULL));
+	for (i = 0; i < ARRAY_SIZE(threads); i++) {
+		ut_join(&threads[i]);
+		EXPECT_EQ(i < 2 ? -EFAULT : 1, threads[i].ret);
+	}
+	EXPECT_EQ(-EAGAIN, ut_dequeue(base->list, NULL, 0, 0));
 }
 
 /* Workers that read from pipes which plain threads fill */
