@@ -57,8 +57,8 @@ enum ums_ctl_op {
 };
 
 /* Feature bits, see &struct ums_probe */
-#define UMS_FEATURE_KERNEL_SWITCH	(1ULL << 0)
-#define UMS_FEATURE_NODE		(1ULL << 1)
+#define UMS_FEATURE_KERNEL_SWITCH	0x1ULL
+#define UMS_FEATURE_NODE		0x2ULL
 
 /**
  * struct ums_probe - Argument of %UMS_CTL_PROBE, all output
@@ -113,7 +113,7 @@ struct ums_setup {
 };
 
 /* Flags of &struct ums_list_create and &struct ums_ctx_create */
-#define UMS_CREATE_NODE		(1U << 0)	/* @node is valid */
+#define UMS_CREATE_NODE		0x1U	/* @node is valid */
 
 /**
  * struct ums_list_create - Argument of %UMS_CTL_LIST_CREATE

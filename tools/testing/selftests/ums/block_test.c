@@ -110,6 +110,27 @@ static void wake_futex(struct site *site)
 	syscall(SYS_futex, &site->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+static long pi_futex(struct site *site, int op)
+{
+	return no_errno(syscall(SYS_futex, &site->word, op, 0, NULL, NULL, 0));
+}
+
+static bool open_pi_futex(struct site *site)
+{
+	return !pi_futex(site, FUTEX_LOCK_PI_PRIVATE);
+}
+
+static long call_pi_futex(struct site *site)
+{
+	return pi_futex(site, FUTEX_LOCK_PI_PRIVATE) ?:
+	       pi_futex(site, FUTEX_UNLOCK_PI_PRIVATE);
+}
+
+static void wake_pi_futex(struct site *site)
+{
+	pi_futex(site, FUTEX_UNLOCK_PI_PRIVATE);
+}
+
 static long call_nanosleep(struct site *site)
 {
 	struct timespec ts = { .tv_nsec = TIMED_NS };
@@ -365,6 +386,10 @@ FIXTURE_VARIANT_ADD(block, pipe_write) {
 
 FIXTURE_VARIANT_ADD(block, futex) {
 	SYS_futex, nothing, call_futex, wake_futex, 0,
+};
+
+FIXTURE_VARIANT_ADD(block, pi_futex) {
+	SYS_futex, open_pi_futex, call_pi_futex, wake_pi_futex, 0,
 };
 
 FIXTURE_VARIANT_ADD(block, eventfd) {
