@@ -51,4 +51,4 @@ clean:
 	rm -rf build
 
 help:
-	@cat $(SCRIPTS)/help.txt
+	@sed 1d $(SCRIPTS)/help.txt
