@@ -192,22 +192,26 @@ SYSCALL_DEFINE4(ums_execute, int, group_fd, u64, ctx,
 }
 
 /**
- * ums_yield_vp - current yields
+ * ums_give_back - current gives its VP back, and is READY at once
  * @ut: A worker, current; has a VP.
- * @param: For the scheduler.
+ * @reason: %UMS_REASON_YIELDED or %UMS_REASON_PREEMPTED.
+ * @arg: For the scheduler.
  */
-void ums_yield_vp(struct ums_task *ut, u64 param)
+void ums_give_back(struct ums_task *ut, u32 reason, u64 arg)
 {
 	struct ums_ctx *ctx = ut->ctx;
 	struct task_struct *wake;
 
 	preempt_disable();
 	raw_spin_lock_irq(&ctx->lock);
-	ctx->stats.yielded++;
-	ums_ctx_transition(ctx, UMS_STATE_READY, UMS_REASON_YIELDED, 0, param);
+	if (reason == UMS_REASON_YIELDED)
+		ctx->stats.yielded++;
+	else
+		ctx->stats.preempted++;
+	ums_ctx_transition(ctx, UMS_STATE_READY, reason, 0, arg);
 	wake = ums_vp_return(ut);
 	if (!wake) {
-		/* Nobody to yield to; the parameter is lost with its reader. */
+		/* No scheduler to tell; @arg is lost with its reader. */
 		ums_ctx_transition(ctx, UMS_STATE_READY, UMS_REASON_READY,
 				   0, 0);
 		ums_list_queue(ut->list, ctx);
@@ -250,7 +254,7 @@ long ums_yield(int fd, void __user *arg, size_t size)
 		return -EINVAL;
 
 	if (likely(READ_ONCE(ut->vp))) {
-		ums_yield_vp(ut, yield.param);
+		ums_give_back(ut, UMS_REASON_YIELDED, yield.param);
 	} else {
 		ut->deferred = UMS_DEFER_YIELD;
 		ut->deferred_arg = yield.param;

@@ -43,34 +43,6 @@
 
 #include "ums.h"
 
-/*
- * The VP of current, @ut, was asked back: give it up. current is READY then,
- * and its scheduler knows; if that is gone, the list says so.
- */
-static void ums_preempted(struct ums_task *ut)
-{
-	struct ums_ctx *ctx = ut->ctx;
-	struct task_struct *wake;
-
-	preempt_disable();
-	raw_spin_lock_irq(&ctx->lock);
-	ctx->stats.preempted++;
-	ums_ctx_transition(ctx, UMS_STATE_READY, UMS_REASON_PREEMPTED, 0, 0);
-	wake = ums_vp_return(ut);
-	if (!wake) {
-		ums_ctx_transition(ctx, UMS_STATE_READY, UMS_REASON_READY,
-				   0, 0);
-		ums_list_queue(ut->list, ctx);
-	}
-	raw_spin_unlock_irq(&ctx->lock);
-	if (wake)
-		ums_wake_up_here(wake);
-	preempt_enable_no_resched();
-
-	if (!wake)
-		ums_list_notify(ut->list);
-}
-
 /* current has come to the border without a VP: it is READY from now on. */
 static void ums_become_ready(struct ums_task *ut)
 {
@@ -156,7 +128,7 @@ static void ums_do_deferred(struct ums_task *ut, struct pt_regs *regs)
 
 	ut->deferred = UMS_DEFER_NONE;
 	if (deferred == UMS_DEFER_YIELD) {
-		ums_yield_vp(ut, ut->deferred_arg);
+		ums_give_back(ut, UMS_REASON_YIELDED, ut->deferred_arg);
 		return;
 	}
 	err = ums_switch_to(ut, ut->deferred_arg);
@@ -167,7 +139,7 @@ static bool ums_exit_worker(struct ums_task *ut, struct pt_regs *regs)
 {
 	while (ums_park_worker(ut)) {
 		if (unlikely(READ_ONCE(ut->vp->preempt)))
-			ums_preempted(ut);
+			ums_give_back(ut, UMS_REASON_PREEMPTED, 0);
 		else if (unlikely(ut->deferred))
 			ums_do_deferred(ut, regs);
 		else

@@ -327,7 +327,7 @@ void ums_detach_current(u64 exit_code);
 
 /* execute.c */
 int ums_switch_to(struct ums_task *self, u64 id);
-void ums_yield_vp(struct ums_task *ut, u64 param);
+void ums_give_back(struct ums_task *ut, u32 reason, u64 arg);
 long ums_yield(int fd, void __user *arg, size_t size);
 
 /* vp.c */
