@@ -3,7 +3,11 @@
  * User-mode scheduling: the gates that the rest of the kernel calls.
  *
  * Each is a test of current->ums (NULL for everyone who is not attached) and
- * nothing else; the bodies are in kernel/ums/. With CONFIG_UMS=n they vanish.
+ * little else; the bodies are in kernel/ums/. With CONFIG_UMS=n they vanish.
+ *
+ * User code may have switched to another thread of the process, and only a word
+ * in shared memory says so: current is mismatched. Where it enters the kernel
+ * the entry is undone, and made again under the right thread.
  */
 #ifndef _LINUX_UMS_H
 #define _LINUX_UMS_H
@@ -14,15 +18,35 @@
 
 struct pt_regs;
 
+/* As &ums_context.ids. Neither number gets near the limits. */
+#define UMS_IDS(cpu, mm_cid)	(BIT(31) | (mm_cid) << 16 | (cpu))
+
 #ifdef CONFIG_UMS
 
 void __ums_exit_to_user(struct pt_regs *regs);
 void __ums_sched_blocked(struct task_struct *tsk);
 void __ums_user_fault(unsigned long address);
 void __ums_task_exit(struct task_struct *tsk);
+bool __ums_syscall_enter(struct pt_regs *regs, long nr, unsigned long work);
+bool __ums_user_int(struct pt_regs *regs);
+bool __ums_user_debug(unsigned long dr6);
+void __ums_rseq_update(u32 ids);
 
 /* In kernel/sched/core.c: ttwu() that stays on this cpu where affinity lets it */
 int ums_wake_up_here(struct task_struct *p);
+
+static __always_inline struct ums_gate *ums_gate(void)
+{
+	return (struct ums_gate *)current->ums;
+}
+
+/* Is what runs in user mode another thread than current, a UMS thread? */
+static __always_inline bool ums_mismatched(void)
+{
+	const struct ums_gate *gate = ums_gate();
+
+	return unlikely(READ_ONCE(*gate->running) != gate->index);
+}
 
 /**
  * ums_fork - Make a new thread a plain one
@@ -31,6 +55,7 @@ int ums_wake_up_here(struct task_struct *p);
 static inline void ums_fork(struct task_struct *tsk)
 {
 	tsk->ums = NULL;
+	clear_task_syscall_work(tsk, UMS);
 	clear_tsk_thread_flag(tsk, TIF_UMS);
 }
 
@@ -52,18 +77,142 @@ static inline void ums_task_exit(struct task_struct *tsk)
  */
 static inline void ums_sched_blocked(struct task_struct *tsk)
 {
-	if (unlikely(tsk->ums))
+	if (unlikely(tsk->ums) && !((struct ums_gate *)tsk->ums)->parked)
 		__ums_sched_blocked(tsk);
+}
+
+/**
+ * ums_tick - A tick has come
+ * @curr: current. In an interrupt.
+ *
+ * Nobody runs under another thread's name for longer.
+ */
+static inline void ums_tick(struct task_struct *curr)
+{
+	if (unlikely(curr->ums))
+		set_tsk_thread_flag(curr, TIF_UMS);
+}
+
+/**
+ * ums_syscall_is_plain - Is there nothing to do at the entry of a system call?
+ * @work: The bits of SYSCALL_WORK_ENTER that are set.
+ *
+ * Return: true if the only one is SYSCALL_WORK_UMS, and current is matched.
+ */
+static __always_inline bool ums_syscall_is_plain(unsigned long work)
+{
+	return likely(work == SYSCALL_WORK_UMS) && !ums_mismatched();
+}
+
+/**
+ * ums_syscall_enter - Undo a system call that is not current's
+ * @regs: User registers of current.
+ * @nr: Number of the system call.
+ * @work: Its syscall_work.
+ *
+ * Only if SYSCALL_WORK_UMS is set.
+ *
+ * Return: whether it was undone; the caller skips the call.
+ */
+static inline bool ums_syscall_enter(struct pt_regs *regs, long nr,
+				     unsigned long work)
+{
+	return ums_mismatched() && __ums_syscall_enter(regs, nr, work);
+}
+
+/**
+ * ums_syscall_skipped - Leave a system call that was undone
+ *
+ * Return: whether it was; nobody has seen its entry, or shall see its exit.
+ */
+static inline bool ums_syscall_skipped(void)
+{
+	struct ums_gate *gate = ums_gate();
+
+	if (likely(!gate || !gate->skipped))
+		return false;
+	gate->skipped = false;
+	return true;
+}
+
+/**
+ * ums_user_trap - An exception came from user mode
+ *
+ * Return: true if it is not current's. The caller leaves the registers as they
+ * are: the instruction is executed again, and faults again.
+ */
+static inline bool ums_user_trap(void)
+{
+	if (likely(!current->ums) || !ums_mismatched())
+		return false;
+	set_thread_flag(TIF_UMS);
+	return true;
+}
+
+/**
+ * ums_user_state_component - User mode used a part of the FPU for the first time
+ *
+ * From then on the thread has more state than others can carry for it, and the
+ * border has to see to that.
+ *
+ * Return: as ums_user_trap().
+ */
+static inline bool ums_user_state_component(void)
+{
+	if (likely(!current->ums))
+		return false;
+	set_thread_flag(TIF_UMS);
+	return ums_mismatched();
+}
+
+/**
+ * ums_user_int - INT3, INTO, or INT with their numbers was executed in user mode
+ * @regs: User registers, after it.
+ *
+ * Return: true if it is not current's; it will be executed again.
+ */
+static inline bool ums_user_int(struct pt_regs *regs)
+{
+	return unlikely(current->ums) && ums_mismatched() &&
+	       __ums_user_int(regs);
+}
+
+/**
+ * ums_user_debug - A debug exception came from user mode
+ * @dr6: Why.
+ *
+ * Return: true if it was passed on to the thread whose it is.
+ */
+static inline bool ums_user_debug(unsigned long dr6)
+{
+	return unlikely(current->ums) && ums_mismatched() &&
+	       __ums_user_debug(dr6);
 }
 
 /**
  * ums_user_fault - A page fault from user mode is about to be handled
  * @address: What was accessed.
+ *
+ * Return: as ums_user_trap().
  */
-static inline void ums_user_fault(unsigned long address)
+static inline bool ums_user_fault(unsigned long address)
+{
+	if (likely(!current->ums))
+		return false;
+	if (ums_user_trap())
+		return true;
+	__ums_user_fault(address);
+	return false;
+}
+
+/**
+ * ums_rseq_update - The ids in the rseq area of current have been written
+ * @ids: UMS_IDS(), 0 if there is no area any more.
+ */
+static inline void ums_rseq_update(u32 ids)
 {
 	if (unlikely(current->ums))
-		__ums_user_fault(address);
+		__ums_rseq_update(ids);
 }
 
 /**
@@ -91,7 +240,26 @@ ums_exit_to_user(struct pt_regs *regs, unsigned long ti_work)
 static inline void ums_fork(struct task_struct *tsk) { }
 static inline void ums_task_exit(struct task_struct *tsk) { }
 static inline void ums_sched_blocked(struct task_struct *tsk) { }
-static inline void ums_user_fault(unsigned long address) { }
+static inline void ums_tick(struct task_struct *curr) { }
+static inline bool ums_syscall_skipped(void) { return false; }
+static inline bool ums_user_trap(void) { return false; }
+static inline bool ums_user_state_component(void) { return false; }
+static inline bool ums_user_int(struct pt_regs *regs) { return false; }
+static inline bool ums_user_debug(unsigned long dr6) { return false; }
+static inline bool ums_user_fault(unsigned long address) { return false; }
+
+static __always_inline bool ums_syscall_is_plain(unsigned long work)
+{
+	return false;
+}
+
+static inline bool ums_syscall_enter(struct pt_regs *regs, long nr,
+				     unsigned long work)
+{
+	return false;
+}
+
+static inline void ums_rseq_update(u32 ids) { }
 
 static __always_inline unsigned long
 ums_exit_to_user(struct pt_regs *regs, unsigned long ti_work)

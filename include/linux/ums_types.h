@@ -5,6 +5,27 @@
 #ifndef _LINUX_UMS_TYPES_H
 #define _LINUX_UMS_TYPES_H
 
+#include <linux/types.h>
+
+/**
+ * struct ums_gate - The part of &struct ums_task that the gates look at
+ *
+ * Its first member. All of it is for the thread itself alone.
+ *
+ * @running: The word of the thread's virtual processor that says whose user
+ *	code it runs; shared memory. &ums_gate.index while the thread has none,
+ *	or cannot switch in user mode.
+ * @index: Index of the thread's own context.
+ * @parked: In a sleep of the border, which is not one to report.
+ * @skipped: The system call that is being left was not made.
+ */
+struct ums_gate {
+	const u32	*running;
+	u32		index;
+	bool		parked;
+	bool		skipped;
+};
+
 struct ums_task;
 
 #endif /* _LINUX_UMS_TYPES_H */

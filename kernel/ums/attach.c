@@ -4,27 +4,19 @@
  * by detaching, exiting, calling exec, or when its group has lost its last
  * scheduler.
  */
+#include <linux/ptrace.h>
+#include <linux/rculist.h>
+#include <linux/rseq.h>
 #include <linux/sched.h>
 #include <linux/sched/cputime.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task_stack.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include <trace/events/ums.h>
 
 #include "ums.h"
-
-static struct ums_vp *ums_vp_alloc(struct ums_task *owner)
-{
-	struct ums_vp *vp = kzalloc(sizeof(*vp), GFP_KERNEL_ACCOUNT);
-
-	if (!vp)
-		return NULL;
-	raw_spin_lock_init(&vp->lock);
-	vp->owner = owner;
-	vp->carrier = owner;
-	return vp;
-}
 
 /* Binds @ut, of current, to the context @id. */
 static int ums_bind(struct ums_task *ut, u64 id, u32 role)
@@ -47,20 +39,25 @@ static int ums_bind(struct ums_task *ut, u64 id, u32 role)
 	ctx->role = role;
 	ctx->list_id = ut->list->id;
 	ut->ctx = ctx;
+	ut->gate.index = ums_ctx_index(ctx);
+	ut->gate.running = &ut->gate.index;
 	WRITE_ONCE(ctx->slot->tid, task_pid_vnr(current));
 	WRITE_ONCE(ctx->slot->role, role);
 	if (role == UMS_ROLE_SCHEDULER) {
 		ut->own_vp->index = ums_ctx_index(ctx);
+		ut->own_vp->slot = ctx->slot;
 		WRITE_ONCE(ctx->slot->vp, ums_ctx_index(ctx));
 		WRITE_ONCE(ctx->slot->running, ums_ctx_index(ctx));
-		ums_ctx_transition(ctx, UMS_STATE_RUNNING, 0, 0, 0);
+		ums_ctx_move(ctx, UMS_STATE_RUNNING);
 	}
 	raw_spin_unlock_irq(&ctx->lock);
 
-	if (role == UMS_ROLE_SCHEDULER)
+	if (role == UMS_ROLE_SCHEDULER) {
 		group->nr_schedulers++;
-	else
+		list_add_tail_rcu(&ut->own_vp->node, &group->vps);
+	} else {
 		atomic_inc(&group->nr_workers);
+	}
 	current->ums = ut;
 	trace_ums_attach(id, role, ut->list->id);
 
@@ -107,6 +104,7 @@ long ums_attach(int fd, void __user *arg, size_t size)
 	ut->start_runtime = task_sched_runtime(current);
 	ut->list = list;
 	ut->group = list->group;
+	ut->user_switch = ut->group->user_switch && ums_arch_user_switch();
 	if (attach.role == UMS_ROLE_SCHEDULER) {
 		ut->own_vp = ums_vp_alloc(ut);
 		if (!ut->own_vp) {
@@ -118,14 +116,23 @@ long ums_attach(int fd, void __user *arg, size_t size)
 
 	err = ums_bind(ut, attach.ctx, attach.role);
 	if (err) {
-		kfree(ut->own_vp);
+		if (ut->own_vp)
+			ums_vp_free(ut->own_vp);
 		kfree(ut);
 		return err;
 	}
 	refcount_inc(&ut->group->refs);
 	refcount_inc(&ut->list->refs);
+	if (ut->user_switch) {
+		set_task_syscall_work(current, UMS);
+		ums_arch_show_return(ut->ctx->slot);
+		/* Have the slot say what the rseq area holds. */
+		rseq_set_notify_resume(current);
+	}
 	if (attach.role == UMS_ROLE_WORKER)
 		set_thread_flag(TIF_UMS);
+	else
+		ums_vp_taken(ut, current_pt_regs());
 	return 0;
 }
 
@@ -140,11 +147,11 @@ static bool ums_process_dying(void)
 static void ums_release_workers(struct ums_group *group)
 {
 	struct ums_ctx *ctx;
-	unsigned long index;
+	u32 index = 0;
 
 	lockdep_assert_held(&group->mutex);
 
-	xa_for_each(&group->contexts, index, ctx) {
+	while ((ctx = ums_table_next(group, &index))) {
 		raw_spin_lock_irq(&ctx->lock);
 		if (ctx->ut && ctx->role == UMS_ROLE_WORKER) {
 			struct task_struct *task = ctx->ut->task;
@@ -154,7 +161,8 @@ static void ums_release_workers(struct ums_group *group)
 			smp_mb__before_atomic();
 			set_tsk_thread_flag(task, TIF_UMS);
 			/* All others come to the border by themselves. */
-			if (ctx->state == UMS_STATE_READY)
+			if (ctx->state == UMS_STATE_READY ||
+			    ctx->state == UMS_STATE_USER_HELD)
 				wake_up_process(task);
 		}
 		raw_spin_unlock_irq(&ctx->lock);
@@ -180,6 +188,10 @@ static void ums_detach_scheduler(struct ums_task *ut)
 	struct ums_ctx *ctx = ut->ctx;
 	bool home;
 
+	mutex_lock(&ut->group->mutex);
+	list_del_rcu(&vp->node);
+	mutex_unlock(&ut->group->mutex);
+
 	raw_spin_lock_irq(&ctx->lock);
 	ctx->stats.run_ns = task_sched_runtime(current) - ut->start_runtime;
 	raw_spin_lock(&vp->lock);
@@ -195,11 +207,12 @@ static void ums_detach_scheduler(struct ums_task *ut)
 		kick_process(task);
 	}
 	raw_spin_unlock(&vp->lock);
-	ums_ctx_transition(ctx, UMS_STATE_TERMINATED, 0, 0, 0);
+	ums_ctx_move(ctx, UMS_STATE_TERMINATED);
 	ctx->ut = NULL;
+	WRITE_ONCE(ctx->slot->vp_ids, UMS_VP_IDS_NONE);
 	raw_spin_unlock_irq(&ctx->lock);
 	if (home)
-		kfree_rcu(vp, rcu);
+		ums_vp_free(vp);
 }
 
 static void ums_detach_worker(struct ums_task *ut, u64 exit_code)
@@ -208,6 +221,8 @@ static void ums_detach_worker(struct ums_task *ut, u64 exit_code)
 	struct ums_ctx *ctx = ut->ctx;
 	bool notify = false;
 
+	/* Whom the vDSO would take for its scheduler if it is about to yield. */
+	WRITE_ONCE(ctx->slot->vp, ums_ctx_index(ctx));
 	/* Before anybody knows: then it is no reason to kill the process. */
 	atomic_dec(&ut->group->nr_workers);
 
@@ -218,6 +233,8 @@ static void ums_detach_worker(struct ums_task *ut, u64 exit_code)
 			   exit_code);
 	if (ut->vp)
 		wake = ums_vp_return(ut);
+	if (unlikely(ut->pending_vp))
+		ums_vp_abandon(ut);
 	if (!wake && !ums_process_dying()) {
 		ums_list_queue(ut->list, ctx);
 		notify = true;
@@ -246,8 +263,11 @@ void ums_detach_current(u64 exit_code)
 
 	trace_ums_detach(ut->ctx->id, exit_code);
 
+	if (ut->vp)
+		ums_serve(ut);
 	/* First, since the context may be deleted as soon as it is TERMINATED. */
 	current->ums = NULL;
+	clear_task_syscall_work(current, UMS);
 	if (scheduler)
 		ums_detach_scheduler(ut);
 	else

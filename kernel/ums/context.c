@@ -15,10 +15,27 @@
  *   LOCKED --> READY		the worker, back at the border (park.c)
  *   any --> TERMINATED		the worker: exit, detach, released (attach.c)
  *
- * A scheduler is RUNNING from attach until it is TERMINATED.
+ * With the user switch, USER_HELD is one state here, and two in the slot, which
+ * user code moves between: READY | USER and RUNNING.
  *
- * All of it happens under &ums_ctx.lock, and only the executor acts on
- * somebody else's context.
+ *   RUNNING --> USER_HELD	the worker: finds that user code has left it
+ *				(resolve.c), or yields or executes another by
+ *				the vDSO (execute.c)
+ *   USER_HELD --> RUNNING	who executes it (execute.c), or finds its code on
+ *				his VP (resolve.c)
+ *   USER_HELD --> LOCKED	the worker: has a signal to handle (pull.c)
+ *
+ * User code may also have left a worker that is RUNNING here, and gone on with
+ * it on another VP. That one's carrier then claims it, as it is (resolve.c).
+ *
+ * A scheduler is RUNNING from attach until it is TERMINATED. Its slot shows
+ * READY | USER while a worker runs on its VP, if it may come back by a user
+ * switch.
+ *
+ * All of it happens under &ums_ctx.lock, and only the executor and the resolver
+ * act on somebody else's context. State words in slots are exchanged with what
+ * user code may make of them at the same time: a context in USER_HELD belongs to
+ * whoever has changed its slot from READY | USER.
  */
 #include <linux/sched.h>
 #include <linux/sched/cputime.h>
@@ -43,21 +60,63 @@
  */
 struct ums_ctx *ums_ctx_find(struct ums_group *group, u64 id)
 {
-	struct ums_ctx *ctx = xa_load(&group->contexts, (u32)id);
+	struct ums_ctx *ctx = ums_ctx_by_index(group, (u32)id);
 
 	return ctx && ctx->id == id ? ctx : NULL;
 }
 
 /**
- * ums_ctx_set_event - Set the last event of a context
- * @ctx: The context; the lock that protects its event is held.
- * @event: What happened, to it or to a worker of this scheduler.
+ * ums_publish - Let user code switch to a context
+ * @ctx: The context; its registers are in its slot, and nobody uses its stack.
+ *
+ * Only if it is RUNNING for user code: nothing that this does harms anybody who
+ * has not been told lies by user code.
  */
-void ums_ctx_set_event(struct ums_ctx *ctx, const struct ums_event *event)
+void ums_publish(struct ums_ctx *ctx)
 {
-	struct ums_context *slot = ctx->slot;
+	u32 word = UMS_STATE_RUNNING;
 
-	ctx->event = *event;
+	/* Release, pairs with the cmpxchg in the vDSO. */
+	try_cmpxchg_release(&ctx->slot->state, &word, UMS_STATE_USER_HELD);
+}
+
+/**
+ * ums_ctx_visible_state - State of a context as its user sees it
+ * @ctx: The context; its lock is held.
+ *
+ * Return: one of &enum ums_state.
+ */
+u32 ums_ctx_visible_state(const struct ums_ctx *ctx)
+{
+	u32 word = READ_ONCE(ctx->slot->state);
+
+	if (ctx->role != UMS_ROLE_WORKER ||
+	    (ctx->state != UMS_STATE_USER_HELD &&
+	     ctx->state != UMS_STATE_RUNNING))
+		return ctx->state;
+	if (word == UMS_STATE_USER_HELD || word == UMS_STATE_RUNNING)
+		return word;
+	return ctx->state;
+}
+
+/**
+ * ums_ctx_count - Count something that happens to a context
+ * @stat: Member of its stats.
+ * @shown: The same in its slot.
+ */
+void ums_ctx_count(u64 *stat, u32 *shown)
+{
+	WRITE_ONCE(*shown, (u32)++*stat);
+}
+
+/**
+ * ums_ctx_show_event - Show the last event of a context in its slot
+ * @ctx: The context; the lock that protects its event is held.
+ */
+void ums_ctx_show_event(struct ums_ctx *ctx)
+{
+	const struct ums_event *event = &ctx->event;
+	struct ums_context *slot = ctx->slot;
 
 	WRITE_ONCE(slot->event_version, ++ctx->event_version);
 	smp_wmb(); /* no field changes while the old version is seen */
@@ -74,12 +133,29 @@ void ums_ctx_set_event(struct ums_ctx *ctx, const struct ums_event *event)
 }
 
 /**
+ * ums_ctx_trace - Trace that the state of a context has changed
+ * @ctx: The context; its lock is held.
+ * @old: State before.
+ * @reason: See ums_ctx_transition().
+ * @cause: See &struct ums_event.
+ * @arg: See &struct ums_event.
+ */
+void ums_ctx_trace(struct ums_ctx *ctx, u32 old, u32 reason, u32 cause, u64 arg)
+{
+	trace_ums_state(ctx->id, ctx->ut ? ctx->ut->task->pid : 0, old,
+			ctx->state, reason, cause, arg, ctx->seq);
+}
+
+/**
  * ums_ctx_transition - Change the state of a context
  * @ctx: The context; its lock is held.
  * @state: New state.
  * @reason: One of &enum ums_reason if this is an event, else 0.
  * @cause: See &struct ums_event.
  * @arg: See &struct ums_event.
+ *
+ * The slot's state word is not touched if @state is %UMS_STATE_USER_HELD: then
+ * it is user code's.
  */
 void ums_ctx_transition(struct ums_ctx *ctx, u32 state, u32 reason, u32 cause,
 			u64 arg)
@@ -92,29 +168,26 @@ void ums_ctx_transition(struct ums_ctx *ctx, u32 state, u32 reason, u32 cause,
 	WRITE_ONCE(ctx->state, state);
 	ctx->seq++;
 	if (reason) {
-		struct ums_event event = {
-			.ctx	 = ctx->id,
-			.cookie	 = ctx->cookie,
-			.reason	 = reason,
-			.cause	 = cause,
-			.arg	 = arg,
-			.time_ns = ktime_get_ns(),
-			.cpu	 = raw_smp_processor_id(),
-			.node	 = numa_node_id(),
-			.seq	 = ctx->seq,
-		};
+		struct ums_event *event = &ctx->event;
 
-		ums_ctx_set_event(ctx, &event);
+		event->ctx = ctx->id;
+		event->cookie = ctx->cookie;
+		event->reason = reason;
+		event->cause = cause;
+		event->arg = arg;
+		event->time_ns = ktime_get_ns();
+		event->cpu = raw_smp_processor_id();
+		event->node = numa_node_id();
+		event->seq = ctx->seq;
+		ums_ctx_show_event(ctx);
 	}
-	WRITE_ONCE(slot->executed, (u32)ctx->stats.executed);
-	WRITE_ONCE(slot->blocked, (u32)ctx->stats.blocked);
-	WRITE_ONCE(slot->yielded, (u32)ctx->stats.yielded);
-	WRITE_ONCE(slot->preempted, (u32)ctx->stats.preempted);
-	/* Pairs with the acquire of a user who waits for a state. */
-	smp_store_release(&slot->state, state);
+	if (state != UMS_STATE_USER_HELD) {
+		/* Pairs with the acquire of a user who waits for a state. */
+		smp_store_release(&slot->state, state);
+	}
 
-	trace_ums_state(ctx->id, ctx->ut ? ctx->ut->task->pid : 0, old, state,
-			reason, cause, arg, ctx->seq);
+	if (tracepoint_enabled(ums_state))
+		ums_ctx_trace(ctx, old, reason, cause, arg);
 }
 
 static int ums_ctx_remove(struct ums_group *group, u64 id)
@@ -138,11 +211,11 @@ static int ums_ctx_remove(struct ums_group *group, u64 id)
 	if (list)
 		ums_list_withdraw(list, ctx);
 	WRITE_ONCE(ctx->slot->id, 0);
-	ums_ctx_transition(ctx, UMS_STATE_FREE, 0, 0, 0);
+	ums_ctx_move(ctx, UMS_STATE_FREE);
 	raw_spin_unlock_irq(&ctx->lock);
 	trace_ums_ctx_delete(id);
 
-	xa_erase(&group->contexts, ums_ctx_index(ctx));
+	ums_table_remove(group, ums_ctx_index(ctx));
 	ums_slot_free(group, ums_ctx_index(ctx));
 	kfree_rcu(ctx, rcu);
 	return 0;
@@ -187,8 +260,7 @@ long ums_ctx_create(int fd, void __user *arg, size_t size)
 	mutex_lock(&group->mutex);
 	err = ums_slot_alloc(group, create.node, &ctx->id, &ctx->slot);
 	if (!err) {
-		err = xa_err(xa_store(&group->contexts, ums_ctx_index(ctx), ctx,
-				      GFP_KERNEL));
+		err = ums_table_add(group, ctx);
 		if (err)
 			ums_slot_free(group, ums_ctx_index(ctx));
 	}
@@ -198,9 +270,10 @@ long ums_ctx_create(int fd, void __user *arg, size_t size)
 		return err;
 	}
 	WRITE_ONCE(ctx->slot->id, ctx->id);
+	WRITE_ONCE(ctx->slot->vp_ids, UMS_VP_IDS_NONE);
 	WRITE_ONCE(ctx->slot->cookie, ctx->cookie);
 	raw_spin_lock_irq(&ctx->lock);
-	ums_ctx_transition(ctx, UMS_STATE_CREATED, 0, 0, 0);
+	ums_ctx_move(ctx, UMS_STATE_CREATED);
 	raw_spin_unlock_irq(&ctx->lock);
 	create.ctx = ctx->id;
 	trace_ums_ctx_create(create.ctx, create.cookie);
@@ -253,7 +326,7 @@ static struct ums_group *ums_info_get(int fd, void __user *arg, size_t size,
 	err = ums_copy_arg(info, sizeof(*info), arg, size);
 	if (err)
 		return ERR_PTR(err);
-	if (info->reserved || info->info_class > UMS_INFO_EVENT)
+	if (info->reserved || info->info_class > UMS_INFO_SWITCHES)
 		return ERR_PTR(-EINVAL);
 
 	return ums_group_get_by_fd(fd);
@@ -313,7 +386,7 @@ long ums_ctx_query(int fd, void __user *arg, size_t size)
 		info.value = ctx->cookie;
 		break;
 	case UMS_INFO_STATE:
-		info.value = ctx->state;
+		info.value = ums_ctx_visible_state(ctx);
 		break;
 	case UMS_INFO_TID:
 		info.value = ctx->ut ? task_pid_vnr(ctx->ut->task) : 0;
@@ -326,6 +399,10 @@ long ums_ctx_query(int fd, void __user *arg, size_t size)
 		if (ctx->ut)
 			info.stats.run_ns = task_sched_runtime(ctx->ut->task) -
 					    ctx->ut->start_runtime;
+		break;
+	case UMS_INFO_SWITCHES:
+		info.switches = ctx->switches;
+		info.switches.user = READ_ONCE(ctx->slot->switched);
 		break;
 	case UMS_INFO_EVENT:
 		ums_info_event(ctx, &info.event);
@@ -390,11 +467,11 @@ long ums_ctx_set(int fd, void __user *arg, size_t size)
 void ums_contexts_destroy(struct ums_group *group)
 {
 	struct ums_ctx *ctx;
-	unsigned long index;
+	u32 index = 0;
 
-	xa_for_each(&group->contexts, index, ctx) {
+	while ((ctx = ums_table_next(group, &index))) {
 		kfree(ctx);
 		cond_resched();
 	}
-	xa_destroy(&group->contexts);
+	ums_table_free(group);
 }

@@ -9,8 +9,19 @@
  * A worker that has lost its VP on the way here does it at the border, when it
  * has a new one. Restarting the system call instead would never get anywhere
  * under a tracer, which makes it sleep at each entry.
+ *
+ * The vDSO makes these calls where it cannot switch in user mode. It asks that
+ * the caller's registers be saved in its slot (%UMS_EXECUTE_SAVE,
+ * %UMS_YIELD_SAVE), so that the way back can be a user switch. The caller of
+ * ums_execute() need not be current then: what counts is whose registers these
+ * are, and current, the carrier, is the one that gives the VP away. That saves
+ * the resolve. No other system call is made like that, and nobody looks on
+ * (__ums_syscall_enter()).
  */
+#include <linux/entry-common.h>
+#include <linux/ptrace.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task_stack.h>
 #include <linux/syscalls.h>
 #include <linux/uaccess.h>
 
@@ -18,7 +29,17 @@
 
 #include "ums.h"
 
-/* Can @ctx be given a VP? Its lock is held. */
+/* Claims @ctx from user code; it is not in the kernel. Its lock is held. */
+static int ums_claim(struct ums_ctx *ctx)
+{
+	u32 word = UMS_STATE_USER_HELD;
+
+	if (try_cmpxchg_acquire(&ctx->slot->state, &word, UMS_STATE_RUNNING))
+		return 0;
+	return word == UMS_STATE_RUNNING ? -EBUSY : -EAGAIN;
+}
+
+/* Can @ctx be given a VP? Its lock is held. If so, it is claimed. */
 static int ums_executable(struct ums_ctx *ctx)
 {
 	lockdep_assert_held(&ctx->lock);
@@ -29,8 +50,10 @@ static int ums_executable(struct ums_ctx *ctx)
 	switch (ctx->state) {
 	case UMS_STATE_READY:
 		return ctx->ut->released ? -ESRCH : 0;
+	case UMS_STATE_USER_HELD:
+		return ctx->ut->released ? -ESRCH : ums_claim(ctx);
 	case UMS_STATE_RUNNING:
-		return -EBUSY;
+		return ums_user_left(ctx->ut) ? ums_claim(ctx) : -EBUSY;
 	case UMS_STATE_BLOCKED:
 		return -EINPROGRESS;
 	case UMS_STATE_LOCKED:
@@ -42,82 +65,181 @@ static int ums_executable(struct ums_ctx *ctx)
 	}
 }
 
-/*
- * Passes the VP of current, @self, on to the worker of @next, and returns the
- * task to wake. Both contexts' locks are held, if @self is a worker.
+/**
+ * struct ums_switch - A switch by system call
+ *
+ * @self: current; has a VP.
+ * @caller: Context whose registers made the call: that of @self, or one that
+ *	user code went on with on its VP.
+ * @next: Context that shall run.
+ * @save: @caller's registers, if they are to be in its slot; or NULL.
  */
-static struct task_struct *ums_vp_pass(struct ums_task *self,
-				       struct ums_ctx *next)
+struct ums_switch {
+	struct ums_task		*self;
+	struct ums_ctx		*caller;
+	struct ums_ctx		*next;
+	const struct pt_regs	*save;
+};
+
+/* What becomes of current, which gives its VP away. Its lock is held. */
+static void ums_switch_leave(const struct ums_switch *sw)
 {
-	struct ums_task *ut = next->ut;
+	struct ums_task *self = sw->self;
+	struct ums_ctx *ctx = self->ctx;
+	bool other_vp;
+
+	lockdep_assert_held(&ctx->lock);
+
+	if (sw->save) {
+		self->kept = sw->caller == ctx;
+		self->kept_left = ums_times_left(ctx);
+		ums_publish(sw->caller);
+	}
+	other_vp = ums_vp_leave(self, sw->save ? UMS_HELD_USER : UMS_HELD_KERNEL);
+	if (ums_is_scheduler(self)) {
+		self->executing = !sw->save;
+		return;
+	}
+	if (sw->caller == ctx)
+		ums_ctx_count(&ctx->stats.yielded, &ctx->slot->yielded);
+	if (!other_vp)
+		ums_ctx_move(ctx, sw->save ? UMS_STATE_USER_HELD :
+				   UMS_STATE_READY);
+}
+
+/*
+ * Passes the VP of current on, and returns the task to wake. Both contexts'
+ * locks are held, and the next one is claimed.
+ */
+static struct task_struct *ums_switch_pass(const struct ums_switch *sw)
+{
+	struct ums_task *self = sw->self;
+	struct ums_ctx *next = sw->next;
 	struct ums_vp *vp = self->vp;
 
-	lockdep_assert_held(&next->lock);
-
 	next->unread = false;
-	next->stats.executed++;
+	ums_ctx_count(&next->stats.executed, &next->slot->executed);
+	vp->captured = false;
+	vp->ret = 0;
 	WRITE_ONCE(next->slot->vp, vp->index);
-	ums_ctx_transition(next, UMS_STATE_RUNNING, 0, 0, 0);
+	WRITE_ONCE(vp->slot->running, ums_ctx_index(next));
 
-	WRITE_ONCE(self->vp, NULL);
-	set_thread_flag(TIF_UMS);
+	if (next == self->ctx) {
+		/* User code had left current, and current was its carrier. */
+		ums_publish(sw->caller);
+		self->held = UMS_HELD_USER;
+		self->kept = false;
+		set_thread_flag(TIF_UMS);
+		return NULL;
+	}
+	ums_switch_leave(sw);
+	ums_ctx_move(next, UMS_STATE_RUNNING);
+	return ums_vp_give(vp, next);
+}
 
-	raw_spin_lock(&vp->lock);
-	vp->carrier = ut;
-	if (vp->owner)
-		WRITE_ONCE(vp->owner->ctx->slot->running, ums_ctx_index(next));
-	trace_ums_vp(vp->index, self->ctx->id, next->id);
-	/* Pairs with the acquire in ums_park_worker(). */
-	smp_store_release(&ut->vp, vp);
-	raw_spin_unlock(&vp->lock);
+/* The caller asked the vDSO for a switch: why was it not one in user mode? */
+static void ums_count_slow(const struct ums_switch *sw, u32 state, int err)
+{
+	struct ums_switches *switches = &sw->caller->switches;
 
-	return ut->task;
+	lockdep_assert_held(&sw->caller->lock);
+
+	if (err)
+		switches->slow_busy++;
+	else if (state == UMS_STATE_READY)
+		switches->slow_kernel++;
+	else
+		switches->slow_ids++;
+}
+
+/* With preemption off, under RCU */
+static int ums_do_switch(const struct ums_switch *sw, struct task_struct **wake)
+{
+	struct ums_ctx *next = sw->next, *own = sw->self->ctx;
+	u32 state;
+	int err;
+
+	ums_lock_two(next, own);
+	state = next->state;
+	err = ums_executable(next);
+	if (!err)
+		*wake = ums_switch_pass(sw);
+	if (sw->save && sw->caller == own)
+		ums_count_slow(sw, state, err);
+	ums_unlock_two(next, own);
+
+	if (sw->save && sw->caller != own) {
+		raw_spin_lock_irq(&sw->caller->lock);
+		ums_count_slow(sw, state, err);
+		raw_spin_unlock_irq(&sw->caller->lock);
+	}
+	return err;
+}
+
+/* Whose registers are those of current, which has a VP? */
+static struct ums_ctx *ums_caller(struct ums_task *self)
+{
+	u32 running = READ_ONCE(*self->gate.running);
+
+	if (running == self->gate.index)
+		return self->ctx;
+	return ums_ctx_by_index(self->group, running);
 }
 
 /**
  * ums_switch_to - current hands its VP on
  * @self: current; has a VP.
  * @id: Context of the worker to run.
+ * @save: Registers of the caller, if they shall be saved in its slot; or NULL,
+ *	then the caller is current.
  *
- * Return: 0, and current has no VP any more; or the errors of
- * sys_ums_execute() that are about @id.
+ * Return: 0, and current has no VP any more, or other registers to load; or
+ * the errors of sys_ums_execute() that are about @id.
  */
-int ums_switch_to(struct ums_task *self, u64 id)
+int ums_switch_to(struct ums_task *self, u64 id, const struct pt_regs *save)
 {
-	struct task_struct *wake;
-	struct ums_ctx *next;
-	int err;
+	struct ums_switch sw = { .self = self, .save = save };
+	struct task_struct *wake = NULL;
+	int err = -ESRCH;
 
-	/* Keeps @next and @wake; and @wake shall not preempt us: we sleep soon. */
-	preempt_disable();
+	/* Keeps what is found, and @wake. */
 	rcu_read_lock();
-	err = -ESRCH;
-	next = ums_ctx_find(self->group, id);
-	if (!next)
+	sw.caller = save ? ums_caller(self) : self->ctx;
+	sw.next = ums_ctx_find(self->group, id);
+	if (!sw.caller || !sw.next)
 		goto out;
+	err = -EINVAL;
+	if (sw.next == sw.caller)
+		goto out;
+	if (save)
+		ums_save_regs(sw.caller, save);
 
-	raw_spin_lock_irq(&next->lock);
-	err = ums_executable(next);
-	if (err) {
-		raw_spin_unlock_irq(&next->lock);
-		goto out;
-	}
-	if (ums_is_scheduler(self)) {
-		wake = ums_vp_pass(self, next);
-	} else {
-		/* The head of ums.h says why this can't deadlock. */
-		raw_spin_lock_nested(&self->ctx->lock, SINGLE_DEPTH_NESTING);
-		self->ctx->stats.yielded++;
-		wake = ums_vp_pass(self, next);
-		ums_ctx_transition(self->ctx, UMS_STATE_READY, 0, 0, 0);
-		raw_spin_unlock(&self->ctx->lock);
-	}
-	raw_spin_unlock_irq(&next->lock);
-	ums_wake_up_here(wake);
+	/* @wake shall not preempt us: we sleep soon. */
+	preempt_disable();
+	err = ums_do_switch(&sw, &wake);
+	if (wake)
+		ums_wake_up_here(wake);
+	preempt_enable_no_resched();
 out:
 	rcu_read_unlock();
-	preempt_enable_no_resched();
 	return err;
+}
+
+/*
+ * Shall the registers of current's system call be saved? Not where somebody
+ * follows it step by step: it must not sleep any more before it parks.
+ */
+static const struct pt_regs *ums_wants_save(struct ums_task *ut)
+{
+	const struct pt_regs *regs = current_pt_regs();
+
+	if (!ut->user_switch || !ums_arch_in_vdso(regs))
+		return NULL;
+	/* Too late to undo the call if somebody began to just now. */
+	if ((READ_ONCE(current_thread_info()->syscall_work) &
+	     SYSCALL_WORK_EXIT) && !ums_mismatched())
+		return NULL;
+	return regs;
 }
 
 /*
@@ -132,13 +254,37 @@ static bool ums_event_writable(struct ums_event __user *event)
 	       !get_user(value, &event->seq) && !put_user(value, &event->seq);
 }
 
+/* Is @fd the group of current, @ut, or NULL if current is not attached? */
+static int ums_check_own_group(struct ums_task *ut, int fd)
+{
+	struct ums_group *group __free(ums_group_put) = ums_group_get_by_fd(fd);
+
+	if (IS_ERR(group))
+		return PTR_ERR(group);
+	if (!ut)
+		return -ENOTCONN;
+	return ut->group == group ? 0 : -EXDEV;
+}
+
+static long ums_execute_saving(struct ums_task *ut, u64 ctx)
+{
+	const struct pt_regs *save = ums_wants_save(ut);
+
+	/* A signal of current's is not the caller's if that is another one. */
+	if (signal_pending(current) && (!save || !ums_mismatched()))
+		return -ERESTARTSYS;
+	ut->uevent = NULL;
+	return ums_switch_to(ut, ctx, save);
+}
+
 /**
  * sys_ums_execute - Run a worker on the caller's virtual processor
- * @group_fd: The group that the caller is attached to.
+ * @group_fd: The group that the caller is attached to. With %UMS_EXECUTE_SAVE it
+ *	may be -1.
  * @ctx: Id of the worker's context.
  * @event: Scheduler: where the event goes that ends the call, or NULL. Not
- *	used for a worker.
- * @flags: None defined, zero.
+ *	used for a worker, nor with %UMS_EXECUTE_SAVE.
+ * @flags: %UMS_EXECUTE_SAVE or zero.
  *
  * By a scheduler, the call returns when its virtual processor comes back. By a
  * worker, it hands the virtual processor on, leaves the caller READY without
@@ -155,37 +301,30 @@ static bool ums_event_writable(struct ums_event __user *event)
 SYSCALL_DEFINE4(ums_execute, int, group_fd, u64, ctx,
 		struct ums_event __user *, event, unsigned int, flags)
 {
-	struct ums_group *group __free(ums_group_put) = NULL;
 	struct ums_task *ut = current->ums;
 	int err;
 
-	if (flags)
+	if ((flags & ~UMS_EXECUTE_SAVE) ||
+	    ((flags & UMS_EXECUTE_SAVE) && event))
 		return -EINVAL;
-	group = ums_group_get_by_fd(group_fd);
-	if (IS_ERR(group))
-		return PTR_ERR(group);
-	if (!ut)
-		return -ENOTCONN;
-	if (ut->group != group)
-		return -EXDEV;
-	if (ctx == ut->ctx->id)
-		return -EINVAL;
-
-	if (ums_is_scheduler(ut)) {
-		if (event && !ums_event_writable(event))
-			return -EFAULT;
-		if (signal_pending(current))
-			return -ERESTARTSYS;
-		ut->uevent = event;
-		err = ums_switch_to(ut, ctx);
-		ut->executing = !err;
-		return err;
+	/* The vDSO knows no fd. */
+	if (!ut || !(flags & UMS_EXECUTE_SAVE) || group_fd != -1) {
+		err = ums_check_own_group(ut, group_fd);
+		if (err)
+			return err;
 	}
 
+	if ((flags & UMS_EXECUTE_SAVE) && likely(READ_ONCE(ut->vp)))
+		return ums_execute_saving(ut, ctx);
+	if (ctx == ut->ctx->id)
+		return -EINVAL;
+	if (event && ums_is_scheduler(ut) && !ums_event_writable(event))
+		return -EFAULT;
 	if (signal_pending(current))
 		return -ERESTARTSYS;
+	ut->uevent = event;
 	if (likely(READ_ONCE(ut->vp)))
-		return ums_switch_to(ut, ctx);
+		return ums_switch_to(ut, ctx, NULL);
 	ut->deferred = UMS_DEFER_EXECUTE;
 	ut->deferred_arg = ctx;
 	return -ERESTARTNOINTR;
@@ -196,21 +335,33 @@ SYSCALL_DEFINE4(ums_execute, int, group_fd, u64, ctx,
  * @ut: A worker, current; has a VP.
  * @reason: %UMS_REASON_YIELDED or %UMS_REASON_PREEMPTED.
  * @arg: For the scheduler.
+ * @save: Its user registers, if they shall be saved in its slot; or NULL.
  */
-void ums_give_back(struct ums_task *ut, u32 reason, u64 arg)
+void ums_give_back(struct ums_task *ut, u32 reason, u64 arg,
+		   const struct pt_regs *save)
 {
 	struct ums_ctx *ctx = ut->ctx;
 	struct task_struct *wake;
 
+	if (save)
+		ums_save_regs(ctx, save);
 	preempt_disable();
 	raw_spin_lock_irq(&ctx->lock);
 	if (reason == UMS_REASON_YIELDED)
-		ctx->stats.yielded++;
+		ums_ctx_count(&ctx->stats.yielded, &ctx->slot->yielded);
 	else
-		ctx->stats.preempted++;
-	ums_ctx_transition(ctx, UMS_STATE_READY, reason, 0, arg);
+		ums_ctx_count(&ctx->stats.preempted, &ctx->slot->preempted);
+	ums_ctx_transition(ctx, save ? UMS_STATE_USER_HELD : UMS_STATE_READY,
+			   reason, 0, arg);
+	if (save) {
+		ut->held = UMS_HELD_USER;
+		ut->kept = true;
+		ut->kept_left = ums_times_left(ctx);
+		ctx->switches.slow_kernel++;
+		ums_publish(ctx);
+	}
 	wake = ums_vp_return(ut);
-	if (!wake) {
+	if (!wake && !save) {
 		/* No scheduler to tell; @arg is lost with its reader. */
 		ums_ctx_transition(ctx, UMS_STATE_READY, UMS_REASON_READY,
 				   0, 0);
@@ -221,7 +372,7 @@ void ums_give_back(struct ums_task *ut, u32 reason, u64 arg)
 		ums_wake_up_here(wake);
 	preempt_enable_no_resched();
 
-	if (!wake)
+	if (!wake && !save)
 		ums_list_notify(ut->list);
 }
 
@@ -246,7 +397,7 @@ long ums_yield(int fd, void __user *arg, size_t size)
 	err = ums_copy_arg(&yield, sizeof(yield), arg, size);
 	if (err)
 		return err;
-	if (fd != -1 || yield.flags)
+	if (fd != -1 || (yield.flags & ~UMS_YIELD_SAVE))
 		return -EINVAL;
 	if (!ut)
 		return -ENOTCONN;
@@ -254,7 +405,9 @@ long ums_yield(int fd, void __user *arg, size_t size)
 		return -EINVAL;
 
 	if (likely(READ_ONCE(ut->vp))) {
-		ums_give_back(ut, UMS_REASON_YIELDED, yield.param);
+		ums_give_back(ut, UMS_REASON_YIELDED, yield.param,
+			      yield.flags & UMS_YIELD_SAVE ?
+			      ums_wants_save(ut) : NULL);
 	} else {
 		ut->deferred = UMS_DEFER_YIELD;
 		ut->deferred_arg = yield.param;

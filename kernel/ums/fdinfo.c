@@ -41,16 +41,19 @@ static void ums_show_number(struct seq_file *m, const char *name, u32 number)
 static void ums_show_ctx(struct seq_file *m, struct ums_ctx *ctx)
 {
 	struct pid_namespace *ns = proc_pid_ns(file_inode(m->file)->i_sb);
-	u32 state, role, list_id, vp = 0;
+	u32 state, role, list_id, vp = 0, user;
+	struct ums_switches switches;
 	struct ums_stats stats;
 	pid_t tid = 0;
 	u64 seq;
 
 	raw_spin_lock_irq(&ctx->lock);
-	state = ctx->state;
+	state = ums_ctx_visible_state(ctx) & ~UMS_STATE_USER;
 	role = ctx->role;
 	list_id = ctx->list_id;
 	stats = ctx->stats;
+	switches = ctx->switches;
+	user = READ_ONCE(ctx->slot->switched);
 	seq = ctx->seq;
 	if (ctx->ut) {
 		tid = task_pid_nr_ns(ctx->ut->task, ns);
@@ -66,9 +69,12 @@ static void ums_show_ctx(struct seq_file *m, struct ums_ctx *ctx)
 		   ums_role_names[role], ums_state_names[state]);
 	ums_show_number(m, "list", list_id);
 	ums_show_number(m, "vp", vp);
-	seq_printf(m, " executed %llu blocked %llu yielded %llu preempted %llu seq %llu\n",
+	seq_printf(m, " executed %llu blocked %llu yielded %llu preempted %llu seq %llu",
 		   stats.executed, stats.blocked, stats.yielded,
 		   stats.preempted, seq);
+	seq_printf(m, " user %u resolved %llu finished %llu slow-kernel %llu slow-ids %llu slow-busy %llu\n",
+		   user, switches.resolved, switches.finished,
+		   switches.slow_kernel, switches.slow_ids, switches.slow_busy);
 }
 
 /* Shows the contexts of one list, or all if @list_id is 0. */
@@ -76,11 +82,11 @@ static void ums_show_contexts(struct seq_file *m, struct ums_group *group,
 			      u32 list_id)
 {
 	struct ums_ctx *ctx;
-	unsigned long index;
+	u32 index = 0;
 
 	lockdep_assert_held(&group->mutex);
 
-	xa_for_each(&group->contexts, index, ctx) {
+	while ((ctx = ums_table_next(group, &index))) {
 		if (!list_id || READ_ONCE(ctx->list_id) == list_id)
 			ums_show_ctx(m, ctx);
 		cond_resched();
@@ -97,10 +103,11 @@ void ums_group_show_fdinfo(struct seq_file *m, struct file *file)
 	struct ums_group *group = file->private_data;
 
 	mutex_lock(&group->mutex);
-	seq_printf(m, "ums-group:\tmax %u slots %lu schedulers %u workers %u policy %s\n",
+	seq_printf(m, "ums-group:\tmax %u slots %lu schedulers %u workers %u policy %s switch %s\n",
 		   group->max_contexts, group->nr_pages * UMS_SLOTS_PER_PAGE,
 		   group->nr_schedulers, atomic_read(&group->nr_workers),
-		   group->orphan_policy == UMS_ORPHAN_KILL ? "kill" : "release");
+		   group->orphan_policy == UMS_ORPHAN_KILL ? "kill" : "release",
+		   group->user_switch ? "user" : "kernel");
 	ums_show_contexts(m, group, 0);
 	mutex_unlock(&group->mutex);
 }

@@ -141,14 +141,15 @@ long ums_setup(int fd, void __user *arg, size_t size)
 	BUILD_BUG_ON(sizeof(struct ums_setup) != 24);
 	BUILD_BUG_ON(sizeof(struct ums_context) != 256);
 	BUILD_BUG_ON(offsetof(struct ums_context, regs) != 64);
-	BUILD_BUG_ON(sizeof(struct ums_regs) != 80);
+	BUILD_BUG_ON(sizeof(struct ums_regs) != 96);
 	BUILD_BUG_ON(offsetof(struct ums_context, event_ctx) != 192);
 	BUILD_BUG_ON(offsetof(struct ums_context, executed) != 240);
 
 	err = ums_copy_arg(&setup, sizeof(setup), arg, size);
 	if (err)
 		return err;
-	if (fd != -1 || setup.flags || setup.reserved)
+	if (fd != -1 || (setup.flags & ~UMS_SETUP_KERNEL_SWITCH) ||
+	    setup.reserved)
 		return -EINVAL;
 	if (!setup.max_contexts || setup.max_contexts > UMS_MAX_CONTEXTS)
 		return -EINVAL;
@@ -168,10 +169,13 @@ long ums_setup(int fd, void __user *arg, size_t size)
 	group->tgid = get_pid(task_tgid(current));
 	group->max_contexts = setup.max_contexts;
 	group->orphan_policy = setup.orphan_policy;
-	xa_init_flags(&group->contexts, XA_FLAGS_ACCOUNT);
+	group->user_switch = !(setup.flags & UMS_SETUP_KERNEL_SWITCH) &&
+			     ums_arch_user_switch();
 	xa_init_flags(&group->pages, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&group->lists, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&group->partial);
+	INIT_LIST_HEAD(&group->vps);
+	init_swait_queue_head(&group->served);
 
 	fd = anon_inode_getfd("[ums-group]", &ums_group_fops, group,
 			      O_RDWR | O_CLOEXEC);

@@ -13,13 +13,13 @@
  * - Where this returns without a VP, for a signal to be handled, it has set
  *   TIF_UMS again.
  *
- * Registers: a thread that parks here is LIVE, all of its user state is in its
- * own pt_regs, fpstate and thread struct, and stays there. So signals, ptrace
- * and core dumps find everything where it always is, and a signal frame can be
- * set up while the thread has no VP: it only writes to the thread's own stack,
- * and the handler runs when the thread is next executed. A thread whose
- * registers come from elsewhere (user switch) gets them in here, after it has
- * got its VP and before the rest of the exit work.
+ * Registers: a thread that parks here with its user state in its kernel thread
+ * (pt_regs, fpstate, thread struct) keeps it there. So signals, ptrace and core
+ * dumps find everything where it always is, and a signal frame can be set up
+ * while the thread has no VP: it only writes to the thread's own stack, and the
+ * handler runs when the thread is next executed. A thread that is user-held gets
+ * its registers here, when it has got a VP (ums_vp_taken()), or before it
+ * handles a signal or is stopped (pull.c). Only then comes the other exit work.
  *
  * A spurious wakeup never runs a parked thread: each sleep is in a loop around
  * the acquire of &ums_task.vp. The sleeps are interruptible, and no lock is
@@ -50,8 +50,9 @@ static void ums_become_ready(struct ums_task *ut)
 	u32 state = READ_ONCE(ctx->state);
 	bool queue;
 
-	/* Others only move it between these two. */
-	if (state == UMS_STATE_READY || state == UMS_STATE_RUNNING)
+	/* Others only move it between these. */
+	if (state == UMS_STATE_READY || state == UMS_STATE_RUNNING ||
+	    state == UMS_STATE_USER_HELD)
 		return;
 
 	/* Whoever had a worker in hand before it was LOCKED has it still. */
@@ -79,7 +80,7 @@ static bool ums_lock_for_signal(struct ums_task *ut)
 
 	raw_spin_lock_irq(&ctx->lock);
 	if (ctx->state == UMS_STATE_READY)
-		ums_ctx_transition(ctx, UMS_STATE_LOCKED, 0, 0, 0);
+		ums_ctx_move(ctx, UMS_STATE_LOCKED);
 	else if (ctx->state == UMS_STATE_RUNNING)
 		locked = false;
 	raw_spin_unlock_irq(&ctx->lock);
@@ -87,27 +88,47 @@ static bool ums_lock_for_signal(struct ums_task *ut)
 	return locked;
 }
 
+/* As ums_lock_for_signal(), for a worker whose registers are not here. */
+static bool ums_pull_for_signal(struct ums_task *ut, struct pt_regs *regs)
+{
+	if (ums_pull(ut, regs, fatal_signal_pending(current)))
+		return true;
+	if (!READ_ONCE(ut->vp))
+		ums_wait_served(ut);
+	return false;
+}
+
 /*
  * Parks a worker until it has a VP. Returns false if there is something to do
  * first that needs none: a signal, or to become a plain thread.
  */
-static bool ums_park_worker(struct ums_task *ut)
+static bool ums_park_worker(struct ums_task *ut, struct pt_regs *regs)
 {
 	for (;;) {
 		/* Pairs with the release in ums_vp_pass(). */
 		if (smp_load_acquire(&ut->vp))
 			return true;
-		if (READ_ONCE(ut->released))
+		if (READ_ONCE(ut->released)) {
+			if (ut->held == UMS_HELD_USER)
+				ums_pull(ut, regs, true);
 			return false;
+		}
 		if (signal_pending(current)) {
-			if (!ums_lock_for_signal(ut))
-				continue;
-			return false;
+			if (ut->held == UMS_HELD_USER ?
+			    ums_pull_for_signal(ut, regs) :
+			    ums_lock_for_signal(ut))
+				return false;
+			continue;
 		}
 
 		ums_become_ready(ut);
+		if (unlikely(ut->hidden)) {
+			/* Somebody else has handled the signal. */
+			ut->hidden = false;
+			ums_publish(ut->ctx);
+		}
 
-		ut->parked = true;
+		ut->gate.parked = true;
 		for (;;) {
 			set_current_state(TASK_INTERRUPTIBLE);
 			if (READ_ONCE(ut->vp) || READ_ONCE(ut->released) ||
@@ -116,7 +137,7 @@ static bool ums_park_worker(struct ums_task *ut)
 			schedule();
 		}
 		__set_current_state(TASK_RUNNING);
-		ut->parked = false;
+		ut->gate.parked = false;
 	}
 }
 
@@ -128,18 +149,19 @@ static void ums_do_deferred(struct ums_task *ut, struct pt_regs *regs)
 
 	ut->deferred = UMS_DEFER_NONE;
 	if (deferred == UMS_DEFER_YIELD) {
-		ums_give_back(ut, UMS_REASON_YIELDED, ut->deferred_arg);
+		ums_give_back(ut, UMS_REASON_YIELDED, ut->deferred_arg, NULL);
 		return;
 	}
-	err = ums_switch_to(ut, ut->deferred_arg);
+	err = ums_switch_to(ut, ut->deferred_arg, NULL);
 	syscall_set_return_value(current, regs, err, 0);
 }
 
 static bool ums_exit_worker(struct ums_task *ut, struct pt_regs *regs)
 {
-	while (ums_park_worker(ut)) {
+	while (ums_park_worker(ut, regs)) {
+		ums_vp_taken(ut, regs);
 		if (unlikely(READ_ONCE(ut->vp->preempt)))
-			ums_give_back(ut, UMS_REASON_PREEMPTED, 0);
+			ums_give_back(ut, UMS_REASON_PREEMPTED, 0, NULL);
 		else if (unlikely(ut->deferred))
 			ums_do_deferred(ut, regs);
 		else
@@ -191,7 +213,9 @@ static bool ums_park_scheduler(struct ums_task *ut)
 				task_work_run();
 			continue;
 		}
+		ut->gate.parked = true;
 		schedule();
+		ut->gate.parked = false;
 	}
 	__set_current_state(TASK_RUNNING);
 
@@ -214,6 +238,7 @@ static bool ums_exit_scheduler(struct ums_task *ut, struct pt_regs *regs)
 {
 	if (!ums_park_scheduler(ut))
 		return false;
+	ums_vp_taken(ut, regs);
 	if (ut->executing)
 		ums_finish_execute(ut, regs);
 	return true;
@@ -232,6 +257,10 @@ void __ums_exit_to_user(struct pt_regs *regs)
 	bool done;
 
 	ut->fault = false;
+	/* First of all, since what there is to do is for the right thread. */
+	if (ut->user_switch && ut->vp && ut->held == UMS_HELD_KERNEL &&
+	    (ums_mismatched() || ums_arch_in_vdso(regs)))
+		ums_resolve(ut, regs);
 	if (!test_thread_flag(TIF_UMS))
 		return;
 
@@ -240,13 +269,18 @@ void __ums_exit_to_user(struct pt_regs *regs)
 	smp_mb__after_atomic();
 
 	/* It can sleep, and what it does can be what others wait for. */
-	if (task_work_pending(current))
+	if (task_work_pending(current) && ut->held == UMS_HELD_KERNEL)
 		task_work_run();
 
 	if (ums_is_scheduler(ut))
 		done = ums_exit_scheduler(ut, regs);
 	else
 		done = ums_exit_worker(ut, regs);
+
+	/* current may have detached. */
+	ut = current->ums;
+	if (ut && ut->vp && READ_ONCE(ut->vp->serve))
+		ums_serve(ut);
 
 	/* Not to user mode yet: signals first, then here again. */
 	if (!done)

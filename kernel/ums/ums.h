@@ -11,16 +11,13 @@
  * Lock order, outermost first:
  *
  *   ums_group.mutex		(sleeps)
- *     ums_ctx.lock		of the worker that gets the VP
- *       ums_ctx.lock		of the worker that gives it, current (nested)
- *         ums_vp.lock
- *         ums_list.lock
- *           pi_lock, rq lock	(wakeups)
+ *     ums_ctx.lock		two of them in the order of their addresses
+ *       ums_vp.lock
+ *       ums_list.lock
+ *         pi_lock, rq lock	(wakeups)
  *
- * Two context locks nest in ums_execute() by a worker alone. That cannot
- * deadlock: the inner one belongs to current, which is RUNNING, and the inner
- * lock is taken only after the outer context was seen READY. Two threads that
- * each held the other's inner lock would both be RUNNING and READY.
+ * Two context locks are held where a VP passes from one thread to another: that
+ * of the giver, current, and that of the taker.
  *
  * None of the spinning locks is ever taken with a runqueue lock held. They
  * are raw and taken with interrupts off, since "about to sleep" calls us.
@@ -31,13 +28,19 @@
 #include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/nospec.h>
+#include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
+#include <linux/swait.h>
+#include <linux/tracepoint-defs.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
 #include <linux/ums.h>
 #include <uapi/linux/ums.h>
+
+#include <asm/ums.h>
 
 struct file;
 struct mm_struct;
@@ -48,7 +51,26 @@ struct vm_area_struct;
 /* Upper limit of &ums_setup.max_contexts */
 #define UMS_MAX_CONTEXTS	(1024 * 1024)
 
+/* State of a context whose registers are in its slot, or in user mode */
+#define UMS_STATE_USER_HELD	(UMS_STATE_READY | UMS_STATE_USER)
+
+/* &ums_context.vp_ids that no context matches */
+#define UMS_VP_IDS_NONE		(~0ULL)
+
 #define UMS_SLOTS_PER_PAGE	(PAGE_SIZE / sizeof(struct ums_context))
+
+/**
+ * struct ums_table - Contexts of a group by index
+ *
+ * @size: Entries.
+ * @rcu: For freeing.
+ * @ctx: The entries.
+ */
+struct ums_table {
+	u32			size;
+	struct rcu_head		rcu;
+	struct ums_ctx __rcu	*ctx[];
+};
 
 /**
  * struct ums_group - The UMS domain of one process
@@ -61,7 +83,8 @@ struct vm_area_struct;
  * @tgid: Identity (counted): the thread group that may use it.
  * @max_contexts: As set up.
  * @orphan_policy: One of &enum ums_orphan_policy.
- * @contexts: index -> &struct ums_ctx. Read under RCU, changed under @mutex.
+ * @user_switch: Its contexts may switch in user mode; constant.
+ * @table: Contexts. Read under RCU, changed under @mutex.
  * @pages: index / UMS_SLOTS_PER_PAGE -> &struct ums_slot_page. Read under RCU
  *	by page faults, grows under @mutex, freed with the group.
  * @partial: Slot pages with a free slot; @mutex.
@@ -72,6 +95,9 @@ struct vm_area_struct;
  * @nr_schedulers: Attached schedulers; @mutex.
  * @nr_workers: Attached workers that have not terminated. One that has is
  *	not counted by the time that anybody can know.
+ * @vps: VPs of the attached schedulers. Read under RCU, changed under @mutex.
+ * @served: Threads that asked carriers to look after their VPs, see
+ *	ums_wait_served().
  */
 struct ums_group {
 	refcount_t		refs;
@@ -80,7 +106,8 @@ struct ums_group {
 	struct pid		*tgid;
 	u32			max_contexts;
 	u32			orphan_policy;
-	struct xarray		contexts;
+	bool			user_switch;
+	struct ums_table __rcu	*table;
 	struct xarray		pages;
 	struct list_head	partial;
 	u32			nr_pages;
@@ -88,6 +115,8 @@ struct ums_group {
 	u32			next_list_id;
 	u32			nr_schedulers;
 	atomic_t		nr_workers;
+	struct list_head	vps;
+	struct swait_queue_head	served;
 };
 
 /**
@@ -147,8 +176,10 @@ struct ums_list {
  *
  * @lock: Protects all that follows, except where noted.
  * @id: generation << 32 | index; constant.
- * @slot: Kernel mapping of the slot; constant. Written only, never read.
- * @state: One of &enum ums_state, this is the truth and the slot shows it.
+ * @slot: Kernel mapping of the slot; constant. What is read there is the user's.
+ * @state: One of &enum ums_state, this is the truth and the slot shows it; or
+ *	%UMS_STATE_USER_HELD, and the slot has the truth. A thread can also be
+ *	RUNNING here, and have been left by user code for another one.
  * @role: One of &enum ums_role; never changes back to none.
  * @ut: The attached thread, or NULL.
  * @list_id: The list that it is or was attached to.
@@ -161,6 +192,10 @@ struct ums_list {
  *	its VP instead, as long as it is attached.
  * @event_version: As in the slot; protected like @event.
  * @stats: Counters. &ums_stats.run_ns is only valid after termination.
+ * @switches: Counters, but &ums_switches.user, which is in the slot.
+ * @ids: As in the slot. Own thread only.
+ * @saved: Times that the kernel saved its registers in the slot at a system call.
+ *	Written by whoever carries it.
  * @rcu: For freeing.
  */
 struct ums_ctx {
@@ -178,6 +213,9 @@ struct ums_ctx {
 	struct ums_event	event;
 	u64			event_version;
 	struct ums_stats	stats;
+	struct ums_switches	switches;
+	u32			ids;
+	u32			saved;
 	struct rcu_head		rcu;
 };
 
@@ -194,7 +232,16 @@ struct ums_ctx {
  *	handed over under @lock.
  * @preempt: The owner wants the VP back, or is gone. Set under @lock, with a
  *	kick to the carrier; read without by the carrier.
+ * @serve: Somebody waits in ums_wait_served() for the carrier to look. Set under
+ *	@lock, cleared by the carrier.
  * @index: Index of the owner's context; constant.
+ * @slot: That of the owner's context; constant. Its memory outlives the VP.
+ * @captured: @state is that of the carrier, which has not loaded it yet. Written
+ *	by the giver before the taker knows, then by the taker.
+ * @state: See @captured. Only where the group switches in user mode.
+ * @ret: What a carrier that loads its registers from its slot returns from the
+ *	vDSO. As @captured.
+ * @node: In &ums_group.vps.
  * @rcu: For freeing.
  */
 struct ums_vp {
@@ -202,7 +249,13 @@ struct ums_vp {
 	struct ums_task		*owner;
 	struct ums_task		*carrier;
 	bool			preempt;
+	bool			serve;
 	u32			index;
+	struct ums_context	*slot;
+	bool			captured;
+	long			ret;
+	struct ums_arch_state	state;
+	struct list_head	node;
 	struct rcu_head		rcu;
 };
 
@@ -224,13 +277,29 @@ enum ums_deferred {
 };
 
 /**
+ * enum ums_held - Where the user state of a thread is
+ *
+ * @UMS_HELD_KERNEL: In its kernel thread. Or the thread carries a VP, and user
+ *	code has left it for another one; then it is in the slot already, but the
+ *	kernel has not noticed.
+ * @UMS_HELD_USER: In its slot, or running on some VP, or in &ums_vp.state of the
+ *	VP that the thread was just given.
+ */
+enum ums_held {
+	UMS_HELD_KERNEL,
+	UMS_HELD_USER,
+};
+
+/**
  * struct ums_task - UMS side of an attached thread
  *
  * Hangs off task_struct; freed when the thread detaches or exits. Others
  * reach it through &ums_ctx.ut, &ums_vp.owner or &ums_vp.carrier, under the
  * lock of that member, and keep no pointer beyond.
  *
+ * @gate: Must be first.
  * @task: The thread; constant.
+ * @user_switch: It may switch in user mode; constant.
  * @group: Counted; constant.
  * @list: Counted; constant.
  * @ctx: Cannot be deleted while the thread is attached; constant.
@@ -238,9 +307,18 @@ enum ums_deferred {
  * @vp: The VP that this thread holds, or NULL. Set by others only while NULL
  *	(release, pairs with the acquire in park.c), under &ums_vp.lock;
  *	cleared by the thread itself only.
+ * @pending_vp: A VP that runs this thread's user code, while the thread is the
+ *	carrier of another one: it takes it as soon as it has handed that on.
+ *	&ums_ctx.lock.
+ * @kept: User-held, but its kernel thread has the same registers still: it left
+ *	by a system call of its own. Own thread only.
+ * @kept_left: ums_times_left() then. If it is another number now, user code has
+ *	come back and left anew. Own thread only.
+ * @hidden: User-held, and its slot says RUNNING: it has a signal to handle, and
+ *	nobody shall switch to it before. Own thread only.
+ * @held: Where its user state is. Set to KERNEL by the thread alone, to USER
+ *	by the thread under &ums_ctx.lock.
  * @uevent: Scheduler in ums_execute(): where the event goes, or NULL.
- * @parked: Worker: in the sleep of park.c, which is not one to report. Own
- *	thread only.
  * @deferred: Worker: what it still has to do with a VP. Own thread only.
  * @deferred_arg: Parameter or context id. Own thread only.
  * @executing: Scheduler: parked or about to park in ums_execute(). Own
@@ -252,14 +330,20 @@ enum ums_deferred {
  * @start_runtime: Cpu time at attachment, ns.
  */
 struct ums_task {
+	struct ums_gate		gate;
 	struct task_struct	*task;
+	bool			user_switch;
 	struct ums_group	*group;
 	struct ums_list		*list;
 	struct ums_ctx		*ctx;
 	struct ums_vp		*own_vp;
 	struct ums_vp		*vp;
+	struct ums_vp		*pending_vp;
+	bool			kept;
+	bool			hidden;
+	u64			kept_left;
+	enum ums_held		held;
 	struct ums_event __user	*uevent;
-	bool			parked;
 	enum ums_deferred	deferred;
 	u64			deferred_arg;
 	bool			executing;
@@ -274,10 +358,105 @@ static inline u32 ums_ctx_index(const struct ums_ctx *ctx)
 	return (u32)ctx->id;
 }
 
+/**
+ * ums_ctx_by_index - Find a context by index
+ * @group: Where.
+ * @index: From user space.
+ *
+ * As ums_ctx_find().
+ *
+ * Return: the context or NULL.
+ */
+static inline struct ums_ctx *ums_ctx_by_index(struct ums_group *group,
+					       u32 index)
+{
+	const struct ums_table *table = rcu_dereference(group->table);
+
+	if (unlikely(!table || index >= table->size))
+		return NULL;
+	return rcu_dereference(table->ctx[array_index_nospec(index,
+							     table->size)]);
+}
+
+/* Changes whenever the registers of a context go to its slot */
+static inline u64 ums_times_left(const struct ums_ctx *ctx)
+{
+	return (u64)READ_ONCE(ctx->saved) << 32 | READ_ONCE(ctx->slot->switched);
+}
+
+/* The registers that made a system call are those of @ctx: to its slot */
+static inline void ums_save_regs(struct ums_ctx *ctx, const struct pt_regs *regs)
+{
+	ums_arch_save(ctx->slot, regs);
+	WRITE_ONCE(ctx->saved, ctx->saved + 1);
+}
+
 static inline bool ums_is_scheduler(const struct ums_task *ut)
 {
 	return ut->own_vp;
 }
+
+/**
+ * ums_lock_two - Lock two contexts
+ * @a: One.
+ * @b: Another, or the same.
+ *
+ * Interrupts are off afterwards.
+ */
+static inline void ums_lock_two(struct ums_ctx *a, struct ums_ctx *b)
+{
+	local_irq_disable();
+	if (a > b)
+		swap(a, b);
+	raw_spin_lock(&a->lock);
+	if (a != b)
+		raw_spin_lock_nested(&b->lock, SINGLE_DEPTH_NESTING);
+}
+
+/**
+ * ums_unlock_two - Undo ums_lock_two()
+ * @a: One.
+ * @b: Another, or the same.
+ */
+static inline void ums_unlock_two(struct ums_ctx *a, struct ums_ctx *b)
+{
+	raw_spin_unlock(&a->lock);
+	if (a != b)
+		raw_spin_unlock(&b->lock);
+	local_irq_enable();
+}
+
+DECLARE_TRACEPOINT(ums_state);
+void ums_ctx_trace(struct ums_ctx *ctx, u32 old, u32 reason, u32 cause, u64 arg);
+
+/**
+ * ums_ctx_move - Change the state of a context, which is no event
+ * @ctx: The context; its lock is held.
+ * @state: New state.
+ *
+ * As ums_ctx_transition(), and cheap.
+ */
+static inline void ums_ctx_move(struct ums_ctx *ctx, u32 state)
+{
+	u32 old = ctx->state;
+
+	lockdep_assert_held(&ctx->lock);
+
+	WRITE_ONCE(ctx->state, state);
+	ctx->seq++;
+	if (state != UMS_STATE_USER_HELD) {
+		/* Pairs with the acquire of a user who waits for a state. */
+		smp_store_release(&ctx->slot->state, state);
+	}
+	if (tracepoint_enabled(ums_state))
+		ums_ctx_trace(ctx, old, 0, 0, 0);
+}
+
+/* table.c */
+int ums_table_add(struct ums_group *group, struct ums_ctx *ctx);
+void ums_table_remove(struct ums_group *group, u32 index);
+struct ums_ctx *ums_table_next(struct ums_group *group, u32 *index);
+void ums_table_free(struct ums_group *group);
 
 /* group.c */
 extern const struct file_operations ums_group_fops;
@@ -296,10 +475,13 @@ void ums_slots_destroy(struct ums_group *group);
 struct page *ums_slot_page(struct ums_group *group, pgoff_t pgoff);
 
 /* context.c */
+void ums_ctx_count(u64 *stat, u32 *shown);
 struct ums_ctx *ums_ctx_find(struct ums_group *group, u64 id);
 void ums_ctx_transition(struct ums_ctx *ctx, u32 state, u32 reason, u32 cause,
 			u64 arg);
-void ums_ctx_set_event(struct ums_ctx *ctx, const struct ums_event *event);
+void ums_publish(struct ums_ctx *ctx);
+u32 ums_ctx_visible_state(const struct ums_ctx *ctx);
+void ums_ctx_show_event(struct ums_ctx *ctx);
 long ums_ctx_create(int fd, void __user *arg, size_t size);
 long ums_ctx_delete(int fd, void __user *arg, size_t size);
 long ums_ctx_query(int fd, void __user *arg, size_t size);
@@ -326,13 +508,30 @@ long ums_detach(int fd, void __user *arg, size_t size);
 void ums_detach_current(u64 exit_code);
 
 /* execute.c */
-int ums_switch_to(struct ums_task *self, u64 id);
-void ums_give_back(struct ums_task *ut, u32 reason, u64 arg);
+int ums_switch_to(struct ums_task *self, u64 id, const struct pt_regs *save);
+void ums_give_back(struct ums_task *ut, u32 reason, u64 arg,
+		   const struct pt_regs *save);
 long ums_yield(int fd, void __user *arg, size_t size);
 
 /* vp.c */
+struct ums_vp *ums_vp_alloc(struct ums_task *owner);
+void ums_vp_free(struct ums_vp *vp);
+bool ums_vp_leave(struct ums_task *ut, enum ums_held held);
+struct task_struct *ums_vp_give(struct ums_vp *vp, struct ums_ctx *next);
 struct task_struct *ums_vp_return(struct ums_task *ut);
+void ums_vp_abandon(struct ums_task *ut);
 void ums_vp_preempt(struct ums_vp *vp);
+
+/* resolve.c */
+void ums_resolve(struct ums_task *ut, struct pt_regs *regs);
+void ums_vp_set_ids(struct ums_task *ut);
+void ums_vp_taken(struct ums_task *ut, struct pt_regs *regs);
+bool ums_user_left(const struct ums_task *ut);
+
+/* pull.c */
+bool ums_pull(struct ums_task *ut, struct pt_regs *regs, bool force);
+void ums_wait_served(struct ums_task *ut);
+void ums_serve(struct ums_task *ut);
 
 /* fdinfo.c */
 void ums_group_show_fdinfo(struct seq_file *m, struct file *file);

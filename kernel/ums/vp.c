@@ -23,42 +23,170 @@
 #include "ums.h"
 
 /**
- * ums_vp_return - current gives its VP back to the scheduler that owns it
- * @ut: A worker, current, with a VP; the lock of its context is held and the
- *	context's last event is what the scheduler gets to know.
+ * ums_vp_alloc - Allocate the VP of a scheduler
+ * @owner: The scheduler, current.
  *
- * Return: the task to wake once the lock is dropped; it stays valid under RCU,
- * or as long as preemption is off. NULL if the scheduler is gone: then nobody
- * was told of the event.
+ * Return: the VP or NULL.
  */
-struct task_struct *ums_vp_return(struct ums_task *ut)
+struct ums_vp *ums_vp_alloc(struct ums_task *owner)
 {
-	struct ums_vp *vp = ut->vp;
-	struct ums_task *owner;
+	struct ums_vp *vp = kzalloc(sizeof(*vp), GFP_KERNEL_ACCOUNT);
+
+	if (!vp)
+		return NULL;
+	if (owner->group->user_switch && ums_arch_state_alloc(&vp->state)) {
+		kfree(vp);
+		return NULL;
+	}
+	raw_spin_lock_init(&vp->lock);
+	INIT_LIST_HEAD(&vp->node);
+	vp->owner = owner;
+	vp->carrier = owner;
+	return vp;
+}
+
+static void ums_vp_free_rcu(struct rcu_head *rcu)
+{
+	struct ums_vp *vp = container_of(rcu, struct ums_vp, rcu);
+
+	ums_arch_state_free(&vp->state);
+	kfree(vp);
+}
+
+/**
+ * ums_vp_free - Free a VP that has neither owner nor carrier
+ * @vp: The VP; others may still look at it under RCU.
+ */
+void ums_vp_free(struct ums_vp *vp)
+{
+	call_rcu(&vp->rcu, ums_vp_free_rcu);
+}
+
+/**
+ * ums_vp_leave - current does not carry its VP any more
+ * @ut: current; the lock of its context is held.
+ * @held: Where its registers are from now on.
+ *
+ * Return: true if its user code runs on another VP already, which it carries
+ * from now on.
+ */
+bool ums_vp_leave(struct ums_task *ut, enum ums_held held)
+{
+	struct ums_vp *pending = NULL;
 
 	lockdep_assert_held(&ut->ctx->lock);
 
-	WRITE_ONCE(ut->vp, NULL);
+	if (held == UMS_HELD_USER)
+		swap(pending, ut->pending_vp);
+	ut->gate.running = &ut->gate.index;
+	ut->held = held;
+	WRITE_ONCE(ut->vp, pending);
 	set_thread_flag(TIF_UMS);
+	return pending;
+}
+
+/**
+ * ums_vp_give - Make a thread the carrier of a VP
+ * @vp: The VP, which current has left.
+ * @next: Context of the thread; its lock is held.
+ *
+ * A thread that carries another VP, whose user code has long gone elsewhere,
+ * is told to hand that on first. It waits for nobody to do so.
+ *
+ * Return: the task to wake once the lock is dropped; it stays valid under RCU,
+ * or as long as preemption is off. NULL if there is none to wake.
+ */
+struct task_struct *ums_vp_give(struct ums_vp *vp, struct ums_ctx *next)
+{
+	struct ums_task *ut = next->ut;
+	struct task_struct *wake = ut->task;
+
+	lockdep_assert_held(&next->lock);
+
+	raw_spin_lock(&vp->lock);
+	vp->carrier = ut;
+	if (ums_is_scheduler(ut))
+		WRITE_ONCE(vp->preempt, false);
+	trace_ums_vp(vp->index, current->ums->ctx->id, next->id);
+	if (ut->vp) {
+		ut->pending_vp = vp;
+		/* As in ums_vp_preempt(). */
+		smp_mb__before_atomic();
+		set_tsk_thread_flag(ut->task, TIF_UMS);
+		kick_process(ut->task);
+		wake = NULL;
+	} else {
+		/* Pairs with the acquire in park.c. */
+		smp_store_release(&ut->vp, vp);
+	}
+	raw_spin_unlock(&vp->lock);
+	return wake;
+}
+
+/* @vp goes home with the last event of current's context, or is freed. */
+static struct task_struct *ums_vp_go_home(struct ums_vp *vp,
+					  struct ums_ctx *from)
+{
+	struct ums_task *owner;
 
 	raw_spin_lock(&vp->lock);
 	owner = vp->owner;
 	if (!owner) {
 		raw_spin_unlock(&vp->lock);
-		trace_ums_vp(vp->index, ut->ctx->id, 0);
-		kfree_rcu(vp, rcu);
+		trace_ums_vp(vp->index, from->id, 0);
+		ums_vp_free(vp);
 		return NULL;
 	}
 	vp->carrier = owner;
+	vp->captured = false;
+	vp->ret = from->event.reason;
 	WRITE_ONCE(vp->preempt, false);
-	ums_ctx_set_event(owner->ctx, &ut->ctx->event);
-	WRITE_ONCE(owner->ctx->slot->running, vp->index);
-	trace_ums_vp(vp->index, ut->ctx->id, owner->ctx->id);
+	owner->ctx->event = from->event;
+	ums_ctx_show_event(owner->ctx);
+	WRITE_ONCE(vp->slot->running, vp->index);
+	WRITE_ONCE(vp->slot->state, UMS_STATE_RUNNING);
+	trace_ums_vp(vp->index, from->id, owner->ctx->id);
 	/* Pairs with the acquire in ums_park_scheduler(). */
 	smp_store_release(&owner->vp, vp);
 	raw_spin_unlock(&vp->lock);
 
 	return owner->task;
+}
+
+/**
+ * ums_vp_return - current gives its VP back to the scheduler that owns it
+ * @ut: A worker, current, with a VP; the lock of its context is held and the
+ *	context's last event is what the scheduler gets to know.
+ *
+ * current's registers stay where they are.
+ *
+ * Return: as ums_vp_give(). NULL if the scheduler is gone: then nobody was told
+ * of the event.
+ */
+struct task_struct *ums_vp_return(struct ums_task *ut)
+{
+	struct ums_vp *vp = ut->vp;
+
+	ums_vp_leave(ut, ut->held);
+	return ums_vp_go_home(vp, ut->ctx);
+}
+
+/**
+ * ums_vp_abandon - current exits, and will not take the VP that it is to have
+ * @ut: A worker, current, with a pending VP, and without another. As for
+ *	ums_vp_return().
+ */
+void ums_vp_abandon(struct ums_task *ut)
+{
+	struct ums_vp *vp = ut->pending_vp;
+	struct task_struct *wake;
+
+	lockdep_assert_held(&ut->ctx->lock);
+
+	ut->pending_vp = NULL;
+	wake = ums_vp_go_home(vp, ut->ctx);
+	if (wake)
+		wake_up_process(wake);
 }
 
 /**
@@ -115,6 +243,10 @@ static u32 ums_cause(struct ums_task *ut, unsigned int state, u64 *arg)
  * The sleep in which it is parked is no such sleep, although it may have been
  * given a VP just now: the giver's wakeup is on its way.
  *
+ * Nor is it current that sleeps if user code has left it and the kernel has not
+ * found out yet, in an exception that sleeps before it gets to a hook: it keeps
+ * the VP.
+ *
  * A worker that is READY, and sleeps before it has reached the border (for a
  * tracer at the end of the system call that yielded, or in task work) could
  * not run if it were executed. It is LOCKED until it gets there.
@@ -129,7 +261,9 @@ void __ums_sched_blocked(struct task_struct *tsk)
 	u32 cause, ctx_state;
 	u64 arg;
 
-	if (ums_is_scheduler(ut) || ut->parked)
+	if (unlikely(ut->vp && READ_ONCE(ut->vp->serve)))
+		ums_serve(ut);
+	if (ums_is_scheduler(ut) || ums_mismatched())
 		return;
 	/* Others only move it between these two. */
 	ctx_state = READ_ONCE(ctx->state);
@@ -145,12 +279,12 @@ void __ums_sched_blocked(struct task_struct *tsk)
 	preempt_disable();
 	raw_spin_lock_irqsave(&ctx->lock, flags);
 	if (ut->vp) {
-		ctx->stats.blocked++;
+		ums_ctx_count(&ctx->stats.blocked, &ctx->slot->blocked);
 		ums_ctx_transition(ctx, UMS_STATE_BLOCKED, UMS_REASON_BLOCKED,
 				   cause, arg);
 		wake = ums_vp_return(ut);
 	} else if (ctx->state == UMS_STATE_READY) {
-		ums_ctx_transition(ctx, UMS_STATE_LOCKED, 0, 0, 0);
+		ums_ctx_move(ctx, UMS_STATE_LOCKED);
 	}
 	raw_spin_unlock_irqrestore(&ctx->lock, flags);
 	if (wake)

@@ -4,7 +4,8 @@
  *
  * ums_state shows every state of every context, ums_vp every holder of every
  * virtual processor, ums_queue and ums_dequeue the lists: a run can be put
- * together again from the trace alone. Contexts are shown by their ids, VPs by
+ * together again from the trace alone, but for user switches that no entry to the
+ * kernel followed. ums_resolve shows that one did. Contexts are shown by their ids, VPs by
  * the index of the scheduler's context.
  */
 #undef TRACE_SYSTEM
@@ -24,7 +25,8 @@
 		{ UMS_STATE_RUNNING,		"running" },		\
 		{ UMS_STATE_BLOCKED,		"blocked" },		\
 		{ UMS_STATE_LOCKED,		"locked" },		\
-		{ UMS_STATE_TERMINATED,		"terminated" })
+		{ UMS_STATE_TERMINATED,		"terminated" },		\
+		{ UMS_STATE_READY | UMS_STATE_USER, "user-held" })
 
 #define ums_show_reason(reason)						\
 	__print_symbolic(reason,					\
@@ -121,6 +123,20 @@ TRACE_EVENT(ums_vp,
 			   __entry->to = to;),
 	    TP_printk("vp=%u from=%llx to=%llx", __entry->vp, __entry->from,
 		      __entry->to));
+
+TRACE_EVENT(ums_resolve,
+	    TP_PROTO(u32 vp, u64 from, u64 to, bool finished),
+	    TP_ARGS(vp, from, to, finished),
+	    TP_STRUCT__entry(__field(u32, vp)
+			     __field(u64, from)
+			     __field(u64, to)
+			     __field(bool, finished)),
+	    TP_fast_assign(__entry->vp = vp;
+			   __entry->from = from;
+			   __entry->to = to;
+			   __entry->finished = finished;),
+	    TP_printk("vp=%u from=%llx to=%llx finished=%d", __entry->vp,
+		      __entry->from, __entry->to, __entry->finished));
 
 DECLARE_EVENT_CLASS(ums_list_entry,
 		    TP_PROTO(u32 list, u64 ctx, u64 seq),

@@ -59,6 +59,7 @@ enum ums_ctl_op {
 /* Feature bits, see &struct ums_probe */
 #define UMS_FEATURE_KERNEL_SWITCH	0x1ULL
 #define UMS_FEATURE_NODE		0x2ULL
+#define UMS_FEATURE_USER_SWITCH		0x4ULL
 
 /**
  * struct ums_probe - Argument of %UMS_CTL_PROBE, all output
@@ -93,10 +94,15 @@ enum ums_orphan_policy {
 	UMS_ORPHAN_KILL		= 1,
 };
 
+/* Flags of &struct ums_setup */
+#define UMS_SETUP_KERNEL_SWITCH	0x1U	/* no switches in user mode */
+
 /**
  * struct ums_setup - Argument of %UMS_CTL_SETUP
  *
- * @flags: None defined, zero.
+ * @flags: %UMS_SETUP_KERNEL_SWITCH or zero. Without it the contexts of the
+ *	group switch in user mode where &ums_probe.features has
+ *	%UMS_FEATURE_USER_SWITCH.
  * @max_contexts: How many contexts the group can hold at a time; 1 to
  *	&ums_probe.max_contexts.
  * @orphan_policy: One of &enum ums_orphan_policy.
@@ -183,11 +189,17 @@ struct ums_attach {
 	__u64 ctx;
 };
 
+/* Flags of ums_execute(); for the vDSO, which has the caller's frame ready */
+#define UMS_EXECUTE_SAVE	0x1U	/* save the caller's registers in its slot */
+
+/* Flags of &struct ums_yield, as %UMS_EXECUTE_SAVE */
+#define UMS_YIELD_SAVE		0x1ULL
+
 /**
  * struct ums_yield - Argument of %UMS_CTL_YIELD
  *
  * @param: Goes to the scheduler as &ums_event.arg.
- * @flags: None defined, zero.
+ * @flags: %UMS_YIELD_SAVE or zero.
  */
 struct ums_yield {
 	__u64 param;
@@ -281,6 +293,32 @@ struct ums_stats {
 };
 
 /**
+ * struct ums_switches - How a context switched
+ *
+ * @user: Times that it left its virtual processor by a user switch.
+ * @resolved: Times that its kernel thread took over what ran on a virtual
+ *	processor in user mode under another one.
+ * @finished: Times that the kernel found a virtual processor half-way through
+ *	a user switch of its code, and finished it.
+ * @slow_kernel: Times that it asked the vDSO for a switch and got a kernel
+ *	switch, because the registers of the other one were in the kernel.
+ * @slow_ids: The same, because the rseq ids of the other one were of another
+ *	cpu.
+ * @slow_busy: The same, and there was no switch, because the other one ran, was
+ *	blocked, locked or gone.
+ * @reserved: Zero.
+ */
+struct ums_switches {
+	__u64 user;
+	__u64 resolved;
+	__u64 finished;
+	__u64 slow_kernel;
+	__u64 slow_ids;
+	__u64 slow_busy;
+	__u64 reserved[2];
+};
+
+/**
  * enum ums_info_class - Class of &struct ums_info
  *
  * @UMS_INFO_COOKIE: The cookie, in @value. Can be set.
@@ -291,6 +329,7 @@ struct ums_stats {
  * @UMS_INFO_STATS: Counters, in @stats.
  * @UMS_INFO_EVENT: The last event: for a worker its own, for a scheduler the
  *	one that ums_execute() returned last, in @event.
+ * @UMS_INFO_SWITCHES: How it switched, in @switches.
  */
 enum ums_info_class {
 	UMS_INFO_COOKIE		= 0,
@@ -299,6 +338,7 @@ enum ums_info_class {
 	UMS_INFO_ROLE		= 3,
 	UMS_INFO_STATS		= 4,
 	UMS_INFO_EVENT		= 5,
+	UMS_INFO_SWITCHES	= 6,
 };
 
 /**
@@ -310,6 +350,7 @@ enum ums_info_class {
  * @value: Value of most classes.
  * @stats: Value of %UMS_INFO_STATS.
  * @event: Value of %UMS_INFO_EVENT.
+ * @switches: Value of %UMS_INFO_SWITCHES.
  * @pad: Size of the union; all of it must be zero on a query.
  */
 struct ums_info {
@@ -320,6 +361,7 @@ struct ums_info {
 		__u64 value;
 		struct ums_stats stats;
 		struct ums_event event;
+		struct ums_switches switches;
 		__u64 pad[8];
 	};
 };
@@ -337,8 +379,8 @@ struct ums_info {
  *	be READY again, without an event.
  * @UMS_STATE_SUSPENDED: Reserved.
  * @UMS_STATE_TERMINATED: The thread exited or detached.
- * @UMS_STATE_USER: Flag: the registers are in the slot, not in the kernel.
- *	Reserved.
+ * @UMS_STATE_USER: Flag of READY: the registers are in the slot. User code may
+ *	change READY | USER to RUNNING, by the vDSO, and back.
  */
 enum ums_state {
 	UMS_STATE_FREE		= 0,
@@ -353,10 +395,10 @@ enum ums_state {
 };
 
 /**
- * struct ums_regs - Registers of a context that stopped in user mode
+ * struct ums_regs - Registers of a context that is READY | USER
  *
- * Reserved for the user switch: written by the vDSO and the kernel, not used
- * in this version. These are what a function call preserves.
+ * Written and read by the vDSO and the kernel. These are what a function call
+ * preserves; the top of the stack is the address where the call returns.
  *
  * @rbx: Callee-saved, as are @rbp and @r12 to @r15.
  * @rbp: See @rbx.
@@ -364,12 +406,16 @@ enum ums_state {
  * @r13: See @rbx.
  * @r14: See @rbx.
  * @r15: See @rbx.
- * @rsp: Stack pointer after the return.
- * @rip: Where to go on.
+ * @rsp: Stack pointer.
+ * @rip: Where the kernel lets the thread go on: the return of the vDSO
+ *	functions. Written by the kernel, for debuggers.
  * @fsbase: Thread pointer.
+ * @gsbase: The other one.
  * @mxcsr: SSE control and status.
  * @fcw: x87 control word.
  * @reserved: Zero.
+ * @pkru: Protection keys.
+ * @reserved1: Zero.
  */
 struct ums_regs {
 	__u64 rbx;
@@ -381,35 +427,47 @@ struct ums_regs {
 	__u64 rsp;
 	__u64 rip;
 	__u64 fsbase;
+	__u64 gsbase;
 	__u32 mxcsr;
 	__u16 fcw;
 	__u16 reserved;
+	__u32 pkru;
+	__u32 reserved1;
 };
+
+/* What a vDSO function returns if the other side came by user switch, ORed in */
+#define UMS_RETURN_USER		0x100
 
 /**
  * struct ums_context - Slot of a context, in the mapping of the group
  *
  * At offset index * &ums_probe.slot_size, where index is the low half of the
- * context's id; index 0 is not used. In this version user space only reads
- * slots. A copy of the event fields is consistent if @event_version was even
- * before (read with acquire) and the same after.
+ * context's id; index 0 is not used. User space reads slots; it writes them by
+ * the functions of the vDSO only. A copy of the event fields is consistent if
+ * @event_version was even before (read with acquire) and the same after.
  *
  * @state: One of &enum ums_state; stored with release after the fields that
- *	belong to it.
- * @tid: Thread id of the attached thread, in its own pid namespace.
+ *	belong to it. The vDSO exchanges it together with @ids.
+ * @ids: Cpu and memory map concurrency id that the thread's rseq area holds,
+ *	in a form of the kernel's own; 0 if it has none.
  * @id: Id of the context that has this slot, 0 if there is none.
  * @vp: Index of the scheduler whose virtual processor it runs on; valid while
  *	RUNNING.
  * @running: Scheduler: index of the context that runs on its virtual
  *	processor, its own when it runs itself.
- * @next: Reserved for the user switch.
+ * @tid: Thread id of the attached thread, in its own pid namespace.
  * @role: One of &enum ums_role.
- * @ids: Reserved for the user switch.
- * @vp_ids: Reserved for the user switch.
+ * @vp_ids: Scheduler: what @state and @ids, as one word, of a context must be
+ *	for a user switch to it on this virtual processor. All ones if there
+ *	can be none.
  * @cookie: The context's cookie.
+ * @param: Scheduler: parameter of the last yield that was a user switch.
+ * @yielder: Scheduler: index of the context that made it.
  * @reserved0: Zero.
- * @regs: Reserved for the user switch.
+ * @regs: Registers while the state is READY | USER.
+ * @switched: Number of user switches away from this context.
  * @reserved1: Zero.
+ * @reserved2: Zero.
  * @event_version: Changes with every event in this slot; odd while the kernel
  *	writes one.
  * @event_ctx: Context of the last event: for a scheduler, that of the
@@ -428,19 +486,22 @@ struct ums_regs {
  */
 struct ums_context {
 	__u32 state;
-	__u32 tid;
+	__u32 ids;
 	__u64 id;
 	__u32 vp;
 	__u32 running;
-	__u32 next;
+	__u32 tid;
 	__u32 role;
-	__u64 ids;
 	__u64 vp_ids;
 	__u64 cookie;
-	__u64 reserved0;
+	__u64 param;
+	__u32 yielder;
+	__u32 reserved0;
 
 	struct ums_regs regs;
-	__u64 reserved1[5];
+	__u32 switched;
+	__u32 reserved1;
+	__u64 reserved2[2];
 	__u64 event_version;
 
 	__u64 event_ctx;

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * User-mode scheduling: a worker without a VP needs its registers.
+ *
+ * A thread that is user-held has a signal to handle, or is to become a plain
+ * thread. It takes its registers out of its slot, if user code has not switched
+ * to it: the slot's state word, changed from READY | USER by cmpxchg, decides.
+ *
+ * If user code has, some carrier runs it, or is about to, and can hand it a VP.
+ * Which one is not known, so all of the group are asked:
+ *
+ *	T, without its registers	carrier K
+ *	------------------------	---------
+ *	joins served			user code leaves T: READY | USER
+ *	vp->serve = true		enters the kernel
+ *	kicks K				resolves, or gives its VP up, or sleeps
+ *	state still RUNNING? (A)	vp->serve? (B)
+ *	sleeps				wakes all in served
+ *
+ * Between its two steps each has a full barrier. So either T sees at (A) that
+ * it may take its registers, or K sees at (B) that it is asked, at the border or
+ * where it sleeps, and T looks again. A carrier that is asleep already does not
+ * run T. Each turn of the loop follows an answer: nothing is polled.
+ */
+#include <linux/preempt.h>
+#include <linux/rculist.h>
+#include <linux/rseq.h>
+#include <linux/sched/signal.h>
+
+#include "ums.h"
+
+/**
+ * ums_pull - current takes its registers out of its slot
+ * @ut: A worker, current, without a VP, at the border; user-held.
+ * @regs: Its user registers.
+ * @force: Also if user code has switched to it: there is no scheduler any more,
+ *	or no process.
+ *
+ * Return: whether it has; then it is LOCKED.
+ */
+bool ums_pull(struct ums_task *ut, struct pt_regs *regs, bool force)
+{
+	struct ums_ctx *ctx = ut->ctx;
+	u32 word = UMS_STATE_USER_HELD;
+
+	raw_spin_lock_irq(&ctx->lock);
+	if (ut->vp || (!try_cmpxchg_acquire(&ctx->slot->state, &word,
+					    UMS_STATE_LOCKED) &&
+		       !ut->hidden && !force)) {
+		raw_spin_unlock_irq(&ctx->lock);
+		return false;
+	}
+	ums_ctx_move(ctx, UMS_STATE_LOCKED);
+	ut->held = UMS_HELD_KERNEL;
+	ut->kept = false;
+	ut->hidden = false;
+	raw_spin_unlock_irq(&ctx->lock);
+
+	if (!ums_arch_load(ctx->slot, regs, 0))
+		force_fatal_sig(SIGSEGV);
+	preempt_disable();
+	rseq_migrate(current);
+	preempt_enable();
+	return true;
+}
+
+/* Ask all carriers of the group to look after their VPs. */
+static void ums_ask_carriers(struct ums_group *group)
+{
+	struct ums_vp *vp;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(vp, &group->vps, node) {
+		raw_spin_lock_irq(&vp->lock);
+		WRITE_ONCE(vp->serve, true);
+		/* As in ums_vp_preempt(). */
+		smp_mb__before_atomic();
+		set_tsk_thread_flag(vp->carrier->task, TIF_UMS);
+		kick_process(vp->carrier->task);
+		raw_spin_unlock_irq(&vp->lock);
+	}
+	rcu_read_unlock();
+}
+
+/**
+ * ums_wait_served - Wait until user code may have left current
+ * @ut: A worker, current, without a VP, that could not be pulled.
+ */
+void ums_wait_served(struct ums_task *ut)
+{
+	struct swait_queue_head *served = &ut->group->served;
+	DECLARE_SWAITQUEUE(wait);
+
+	ut->gate.parked = true;
+	prepare_to_swait_exclusive(served, &wait, TASK_KILLABLE);
+	ums_ask_carriers(ut->group);
+	smp_mb(); /* (A), pairs with (B) in ums_serve() */
+	if (!READ_ONCE(ut->vp) && !fatal_signal_pending(current) &&
+	    READ_ONCE(ut->ctx->slot->state) != UMS_STATE_USER_HELD)
+		schedule();
+	finish_swait(served, &wait);
+	ut->gate.parked = false;
+}
+
+/**
+ * ums_serve - Answer those that ums_wait_served()
+ * @ut: current, with a VP. Its user code is settled, or it is about to sleep.
+ */
+void ums_serve(struct ums_task *ut)
+{
+	smp_mb(); /* (B), pairs with (A) in ums_wait_served() */
+	if (!READ_ONCE(ut->vp->serve))
+		return;
+	WRITE_ONCE(ut->vp->serve, false);
+	smp_mb(); /* who asks again after this is answered again */
+	swake_up_all(&ut->group->served);
+}
