@@ -3,6 +3,7 @@
  * libums: groups, the default group, and the kernel's contexts in them
  */
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 
 #define DEFAULT_MAX_CONTEXTS	16384
 #define MAX_CONTEXTS_VARIABLE	"UMS_MAX_CONTEXTS"
+#define SWITCH_VARIABLE		"UMS_SWITCH"
 
 /* Written under ums_lock */
 static struct ums_group_options default_options;
@@ -32,6 +34,14 @@ static __u32 default_max_contexts(const struct ums_probe *probe)
 	return max < probe->max_contexts ? max : probe->max_contexts;
 }
 
+/* What the user of the program wants of every group */
+static __u32 default_flags(void)
+{
+	const char *text = secure_getenv(SWITCH_VARIABLE);
+
+	return text && !strcmp(text, "kernel") ? UMS_SETUP_KERNEL_SWITCH : 0;
+}
+
 static int group_map(struct ums_group *group, const struct ums_setup *setup,
 		     const struct ums_probe *probe)
 {
@@ -40,7 +50,9 @@ static int group_map(struct ums_group *group, const struct ums_setup *setup,
 	void *slots;
 
 	size = (size + page - 1) / page * page;
-	slots = mmap(NULL, size, PROT_READ, MAP_SHARED, group->fd, 0);
+	/* The vDSO writes to them */
+	slots = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, group->fd,
+		     0);
 	if (slots == MAP_FAILED)
 		return -1;
 
@@ -51,9 +63,11 @@ static int group_map(struct ums_group *group, const struct ums_setup *setup,
 }
 
 /* With ums_lock held */
-static struct ums_group *group_create(const struct ums_group_options *options)
+static struct ums_group *group_create(const struct ums_group_options *options,
+				      unsigned int flags)
 {
 	struct ums_setup setup = {
+		.flags = flags | default_flags(),
 		.max_contexts = options->max_contexts,
 		.orphan_policy = options->orphan_policy,
 	};
@@ -113,7 +127,7 @@ struct ums_group *ums_group_or_default(struct ums_group *group)
 	pthread_mutex_lock(&ums_lock);
 	group = get_default_group();
 	if (!group) {
-		group = group_create(&default_options);
+		group = group_create(&default_options, 0);
 		ums_store(&default_group, group);
 	}
 	pthread_mutex_unlock(&ums_lock);
@@ -167,24 +181,31 @@ int ums_configure_default_group(const struct ums_group_options *options)
 	return error ? ums_error(error) : 0;
 }
 
-UMS_API int ums_group_create(const struct ums_group_options *options,
-			     struct ums_group **group)
+UMS_API int ums_group_create_flags(const struct ums_group_options *options,
+				   unsigned int flags, struct ums_group **group)
 {
 	const struct ums_group_options defaults = { 0 };
 	struct ums_group *result;
 
 	if (ums_check())
 		return -1;
-	if (!group)
+	if (!group || (flags & ~UMS_GROUP_KERNEL_SWITCH))
 		return ums_error(EINVAL);
 
 	pthread_mutex_lock(&ums_lock);
-	result = group_create(options ? options : &defaults);
+	result = group_create(options ? options : &defaults,
+			      flags ? UMS_SETUP_KERNEL_SWITCH : 0);
 	pthread_mutex_unlock(&ums_lock);
 	if (!result)
 		return -1;
 	*group = result;
 	return 0;
+}
+
+UMS_API int ums_group_create(const struct ums_group_options *options,
+			     struct ums_group **group)
+{
+	return ums_group_create_flags(options, 0, group);
 }
 
 UMS_API int ums_group_destroy(struct ums_group *group)
@@ -217,11 +238,6 @@ UMS_API int ums_group_destroy(struct ums_group *group)
 UMS_API int ums_group_fd(struct ums_group *group)
 {
 	return ums_check_group(group) ? -1 : group->fd;
-}
-
-struct ums_context *ums_slot(const struct ums_group *group, unsigned int index)
-{
-	return (void *)(group->slots + index * group->slot_size);
 }
 
 /* Slots up to @index are there from now on */

@@ -7,8 +7,8 @@
  * is accessed by the ums_load() family, or under ums_lock where it says so.
  *
  * ums_lock is never taken, and nothing is allocated, by what a scheduler calls
- * between an event and the next: list.c from ums_list_read() on, run.c, and
- * the lookup of a context.
+ * between an event and the next: list.c from ums_list_read_kernel() on,
+ * woken.c, wait.c, run.c, event.c, refuse.c, and the lookup of a context.
  */
 #ifndef UMS_INTERNAL_H
 #define UMS_INTERNAL_H
@@ -16,12 +16,19 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
-#include <stdnoreturn.h>
 #include <ums/ums.h>
 
-#define ums_attribute(a)	__attribute__((a))
+#define ums_attribute(...)	__attribute__((__VA_ARGS__))
 #define UMS_API			ums_attribute(visibility("default"))
+/* A variable of the library's own, found without a look at the GOT */
+#define UMS_HIDDEN		ums_attribute(visibility("hidden"))
 #define UMS_NOINLINE		ums_attribute(__noinline__)
+/* Seldom called, and by somebody whose stack is not aligned: run.c */
+#define UMS_REALIGN		ums_attribute(__noinline__, __cold__, \
+					      __force_align_arg_pointer__)
+
+#define ums_likely(x)		__builtin_expect(!!(x), 1)
+#define ums_unlikely(x)		__builtin_expect(!!(x), 0)
 
 #define ums_load(p)		__atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define ums_store(p, v)		__atomic_store_n((p), (v), __ATOMIC_RELEASE)
@@ -61,8 +68,13 @@ struct ums_group {
  * @fd: The kernel's list.
  * @ring: Mapping of @fd.
  * @ring_size: Bytes of @ring.
- * @users: Number of schedulers and contexts that belong to it.
+ * @users: Number of schedulers and contexts that belong to it, and of workers
+ *	that were put aside.
  * @lost: The kernel reported lost entries when there were items to return.
+ * @wake_fd: Eventfd of ums_list_accept_waiters(), or -1.
+ * @woken: Workers to be reported that were aside; see woken.c.
+ * @left: Of these, those that were taken off there before.
+ * @sleepers: Threads that are to be told by @wake_fd.
  */
 struct ums_list_object {
 	struct ums_group *group;
@@ -71,6 +83,10 @@ struct ums_list_object {
 	size_t ring_size;
 	unsigned int users;
 	bool lost;
+	int wake_fd;
+	struct ums_context_object *woken;
+	struct ums_context_object *left;
+	unsigned int sleepers;
 };
 
 /**
@@ -81,11 +97,15 @@ struct ums_list_object {
  * @group: Its group.
  * @slot: Slot in shared memory; another context's after @id was deleted.
  * @id: Id of the kernel's context.
- * @refs: One of its creator, one of the worker while that is there.
+ * @refs: One of its creator, one of the worker while that is there, one while
+ *	it is aside.
  * @used: A thread was started with it, or tried to attach to it.
  * @failed: That thread could not become a worker.
  * @list: List that the worker belongs to.
+ * @self: Of the worker while that is there; under ums_lock.
  * @next_item: Next one of what dequeue_ums_completion_list_items() returned.
+ * @waiter: What the worker waits for while it yields, see wait.c.
+ * @next_woken: Next one of &ums_list_object.woken or &ums_list_object.left.
  * @user: UMS_THREAD_USER_CONTEXT.
  * @thread: The worker, as soon as @slot says that there is one.
  * @start_routine: What the worker runs.
@@ -99,7 +119,10 @@ struct ums_context_object {
 	bool used;
 	bool failed;
 	struct ums_list_object *list;
+	struct ums_self *self;
 	struct ums_context_object *next_item;
+	struct ums_waiter *waiter;
+	struct ums_context_object *next_woken;
 	void *user;
 	pthread_t thread;
 	void *(*start_routine)(void *arg);
@@ -109,30 +132,61 @@ struct ums_context_object {
 /**
  * struct ums_self - What the calling thread is to UMS
  *
+ * @worker_slot: Slot of @worker, or ums_no_slot: then it is none, though there
+ *	may be a @worker whose context has been deleted.
+ * @sched_slot: Its slot while it is a scheduler.
+ * @sched_group: Its group while it is a scheduler.
  * @worker: Its context while it is a worker. Holds a reference.
  * @list: Its list while it is a scheduler.
  * @id: Its kernel context while it is a scheduler.
+ * @proc_group: @sched_group, while @proc is set.
  * @proc: Entry point while it is in enter_ums_scheduling_mode().
  * @reason: For @proc.
  * @param: For @proc.
  * @activation: For @proc.
  * @anchor: Where to go on to call @proc anew, of __builtin_setjmp().
+ * @kernel_first: What it has taken first from a list of woken workers, of the
+ *	kernel's events and these.
  */
 struct ums_self {
+	struct ums_context *worker_slot;
+	struct ums_context *sched_slot;
+	struct ums_group *sched_group;
 	struct ums_context_object *worker;
 	struct ums_list_object *list;
 	__u64 id;
+	struct ums_group *proc_group;
 	ums_scheduler_proc_t proc;
 	ums_reason_t reason;
 	void *param;
 	ums_activation_t activation;
 	void *anchor[5];
+	bool kernel_first;
 };
 
-extern __thread struct ums_self ums_self;
-extern pthread_mutex_t ums_lock;
-extern unsigned int ums_incarnation;
-extern struct ums_group *ums_groups;
+/**
+ * struct ums_vdso - The switch, of the caller with the slot @self
+ *
+ * @execute: A scheduler runs a worker. One of &enum ums_reason, with
+ *	UMS_RETURN_USER if that came by a switch in user mode.
+ * @yield: A worker goes back to its scheduler. 0.
+ * @switch_to: A worker runs another one. 0.
+ *
+ * Or a negative errno.
+ */
+struct ums_vdso {
+	long (*execute)(struct ums_context *self, struct ums_context *worker);
+	long (*yield)(struct ums_context *self, __u64 param);
+	long (*switch_to)(struct ums_context *self, struct ums_context *worker);
+};
+
+extern UMS_HIDDEN struct ums_vdso ums_vdso;
+/* Of a thread that is no worker */
+extern UMS_HIDDEN struct ums_context ums_no_slot;
+extern UMS_HIDDEN __thread struct ums_self ums_self;
+extern UMS_HIDDEN pthread_mutex_t ums_lock;
+extern UMS_HIDDEN unsigned int ums_incarnation;
+extern UMS_HIDDEN struct ums_group *ums_groups;
 
 static inline int ums_error(int error)
 {
@@ -142,7 +196,8 @@ static inline int ums_error(int error)
 
 /* kernel.c: system calls. They return what syscall() does. */
 long ums_kernel_ctl(unsigned int op, int fd, void *arg, size_t size);
-long ums_kernel_execute(int group_fd, __u64 ctx, struct ums_event *event);
+long ums_kernel_execute(int group_fd, __u64 ctx, struct ums_event *event,
+			unsigned int flags);
 long ums_kernel_dequeue(int list_fd, struct ums_event *events, unsigned int nr,
 			int timeout_ms);
 /* What every entry to the library begins with: -1 and errno without UMS */
@@ -156,7 +211,45 @@ struct ums_group *ums_group_or_default(struct ums_group *group);
 int ums_kernel_ctx_create(struct ums_group *group, int node, void *cookie,
 			  __u64 *ctx);
 int ums_kernel_ctx_delete(struct ums_group *group, __u64 ctx);
-struct ums_context *ums_slot(const struct ums_group *group, unsigned int index);
+
+static inline struct ums_context *ums_slot(const struct ums_group *group,
+					   unsigned int index)
+{
+	return (void *)(group->slots + index * group->slot_size);
+}
+
+/* vdso.c: before the first switch */
+void ums_vdso_setup(void);
+
+/* event.c: ums_run() for @event */
+int ums_run_for_event(struct ums_context_object *context,
+		      struct ums_event *event);
+
+/* refuse.c: -1, and errno of a negative result of the vDSO */
+int ums_fail(long result);
+/* What ums_run() returns for a result, less UMS_RETURN_USER */
+int ums_kernel_reason(long result);
+/* -1 and the reason why the caller cannot, as a scheduler or a worker */
+int ums_refuse_call(struct ums_context_object *context);
+int ums_refuse_execute(struct ums_context_object *context);
+int ums_refuse_switch(struct ums_context_object *context);
+int ums_refuse_yield(void);
+
+/*
+ * Is @context of @group? NULL is a group of its own: so a scheduler that is
+ * none cannot. Who can is of the same incarnation, too.
+ */
+static inline bool ums_is_of(const struct ums_context_object *context,
+			     const struct ums_group *group)
+{
+	return ums_likely(context && context->group == group);
+}
+
+/* As &ums_vdso.execute, by a scheduler, of a worker of the same group */
+static inline int ums_execute(const struct ums_context_object *context)
+{
+	return ums_vdso.execute(ums_self.sched_slot, context->slot);
+}
 
 /* context.c */
 void ums_context_put(struct ums_context_object *context);
@@ -164,20 +257,30 @@ void ums_context_put(struct ums_context_object *context);
 bool ums_context_alive(const struct ums_context_object *context,
 		       unsigned int *state);
 
-/* list.c: as ums_dequeue(), without checks */
-int ums_list_read(struct ums_list_object *list, struct ums_event *events,
-		  unsigned int nr, int timeout_ms);
+/* list.c: as ums_dequeue(), without checks; of the kernel's events only */
+int ums_list_read_kernel(struct ums_list_object *list, struct ums_event *events,
+			 unsigned int nr, int timeout_ms);
+
+/* woken.c: the same, with the workers that were woken */
+int ums_list_read_both(struct ums_list_object *list, struct ums_event *events,
+		       unsigned int nr, int timeout_ms);
+/* Have it report a worker that was aside, to which what ASIDE holds belongs */
+void ums_list_push_woken(struct ums_context_object *context);
+/* Drop those that are no workers any more */
+void ums_list_drop_released(struct ums_list_object *list);
 
 /* self.c */
 int ums_self_setup(void);
 /* Have ums_self cleaned up when the calling thread exits */
 int ums_self_register(void);
+/* The calling thread is to be a worker */
+void ums_self_set_worker(struct ums_context_object *worker);
+/* It is none, or no longer one. May lock. */
+void ums_self_clear_worker(void);
 /* A worker that has become an ordinary thread may take a role anew */
 void ums_self_forget_released(void);
 
 /* scheduler.c */
 int ums_self_leave_scheduler(void);
-/* Call the entry point anew */
-noreturn void ums_scheduler_restart(void);
 
 #endif /* UMS_INTERNAL_H */

@@ -22,9 +22,10 @@ long ums_kernel_ctl(unsigned int op, int fd, void *arg, size_t size)
 	return syscall(__NR_ums_ctl, op, fd, arg, size);
 }
 
-long ums_kernel_execute(int group_fd, __u64 ctx, struct ums_event *event)
+long ums_kernel_execute(int group_fd, __u64 ctx, struct ums_event *event,
+			unsigned int flags)
 {
-	return syscall(__NR_ums_execute, group_fd, ctx, event, 0);
+	return syscall(__NR_ums_execute, group_fd, ctx, event, flags);
 }
 
 long ums_kernel_dequeue(int list_fd, struct ums_event *events, unsigned int nr,

@@ -3,7 +3,8 @@
  * libums: completion lists
  *
  * Items are taken through the kernel, which knows the events. The mapping of
- * the list tells without a system call that there are none.
+ * the list tells without a system call that there are none. Workers that never
+ * were in the kernel are on a list of our own, see woken.c.
  */
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -33,6 +34,7 @@ UMS_API int ums_list_create(struct ums_group *group, int node,
 	if (!result)
 		return -1;
 	result->group = group;
+	result->wake_fd = -1;
 
 	if (node != UMS_NODE_ANY) {
 		create.flags = UMS_CREATE_NODE;
@@ -77,9 +79,12 @@ UMS_API int delete_ums_completion_list(ums_completion_list_t *list)
 		return 0;
 	if (ums_check_list(list))
 		return -1;
+	ums_list_drop_released(list);
 	if (ums_load(&list->users))
 		return ums_error(EBUSY);
 
+	if (list->wake_fd >= 0)
+		close(list->wake_fd);
 	munmap(list->ring, list->ring_size);
 	close(list->fd);
 	ums_dec(&list->group->objects);
@@ -106,15 +111,31 @@ static bool ring_empty(const struct ums_ring *ring)
 	return ums_load(&ring->head) == tail;
 }
 
-int ums_list_read(struct ums_list_object *list, struct ums_event *events,
-		  unsigned int nr, int timeout_ms)
+/* Is there nothing that the kernel would tell? */
+static bool kernel_has_none(const struct ums_list_object *list)
 {
-	/* The kernel has to report it when entries were lost */
-	if (!timeout_ms && !ums_load(&list->ring->lost) &&
-	    ring_empty(list->ring))
+	/* It has to report it when entries were lost */
+	return ring_empty(list->ring) && !ums_load(&list->ring->lost);
+}
+
+int ums_list_read_kernel(struct ums_list_object *list, struct ums_event *events,
+			 unsigned int nr, int timeout_ms)
+{
+	if (!timeout_ms && kernel_has_none(list))
 		return ums_error(EAGAIN);
 
 	return ums_kernel_dequeue(list->fd, events, nr, timeout_ms);
+}
+
+static int list_read(struct ums_list_object *list, struct ums_event *events,
+		     unsigned int nr, int timeout_ms)
+{
+	if (ums_load(&list->lost) && ums_swap(&list->lost, false))
+		return ums_error(EOVERFLOW);
+	if (list->wake_fd >= 0)
+		return ums_list_read_both(list, events, nr, timeout_ms);
+
+	return ums_list_read_kernel(list, events, nr, timeout_ms);
 }
 
 UMS_API int ums_dequeue(ums_completion_list_t *list, struct ums_event *events,
@@ -125,7 +146,7 @@ UMS_API int ums_dequeue(ums_completion_list_t *list, struct ums_event *events,
 	if ((nr && !events) || timeout_ms < -1)
 		return ums_error(EINVAL);
 
-	return ums_list_read(list, events, nr, timeout_ms);
+	return list_read(list, events, nr, timeout_ms);
 }
 
 UMS_API ums_context_t *ums_event_context(const struct ums_event *event)
@@ -154,10 +175,8 @@ int dequeue_ums_completion_list_items(ums_completion_list_t *list,
 		return -1;
 	if (!head || timeout_ms < -1)
 		return ums_error(EINVAL);
-	if (ums_swap(&list->lost, false))
-		return ums_error(EOVERFLOW);
 
-	nr = ums_list_read(list, events, BATCH, timeout_ms);
+	nr = list_read(list, events, BATCH, timeout_ms);
 	if (nr < 0)
 		return -1;
 
@@ -167,7 +186,7 @@ int dequeue_ums_completion_list_items(ums_completion_list_t *list,
 			*link = (void *)(uintptr_t)events[i].cookie;
 			link = &(*link)->next_item;
 		}
-		nr = nr < BATCH ? 0 : ums_list_read(list, events, BATCH, 0);
+		nr = nr < BATCH ? 0 : list_read(list, events, BATCH, 0);
 	}
 	*link = NULL;
 

@@ -45,6 +45,8 @@ UMS_API int ums_scheduler_enter(ums_completion_list_t *list)
 	ums_inc(&list->users);
 	ums_self.list = list;
 	ums_self.id = attach.ctx;
+	ums_self.sched_slot = ums_slot(list->group, (__u32)attach.ctx);
+	ums_self.sched_group = list->group;
 	return 0;
 }
 
@@ -58,6 +60,8 @@ int ums_self_leave_scheduler(void)
 	ums_kernel_ctx_delete(list->group, ums_self.id);
 	ums_dec(&list->users);
 	ums_self.list = NULL;
+	ums_self.sched_group = NULL;
+	ums_self.proc_group = NULL;
 	ums_self.proc = NULL;
 	return 0;
 }
@@ -80,11 +84,6 @@ static UMS_NOINLINE void call_entry_point(void)
 	__asm__ volatile ("" : : : "memory");
 }
 
-UMS_NOINLINE noreturn void ums_scheduler_restart(void)
-{
-	__builtin_longjmp(ums_self.anchor, 1);
-}
-
 static void leave(void *unused)
 {
 	(void)unused;
@@ -101,6 +100,7 @@ int enter_ums_scheduling_mode(const struct ums_scheduler_startup_info *info)
 	if (ums_scheduler_enter(info->completion_list))
 		return -1;
 
+	ums_self.proc_group = ums_self.sched_group;
 	ums_self.proc = info->scheduler_proc;
 	ums_self.reason = UMS_REASON_STARTUP;
 	ums_self.param = info->scheduler_param;

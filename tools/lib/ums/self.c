@@ -7,11 +7,10 @@
  * no access allocates. A key of pthread_key_create() is there only for its
  * destructor.
  */
-#include <string.h>
-
 #include "internal.h"
 
-__thread struct ums_self ums_self;
+struct ums_context ums_no_slot;
+__thread struct ums_self ums_self = { .worker_slot = &ums_no_slot };
 pthread_mutex_t ums_lock = PTHREAD_MUTEX_INITIALIZER;
 unsigned int ums_incarnation;
 struct ums_group *ums_groups;
@@ -19,6 +18,22 @@ struct ums_group *ums_groups;
 static pthread_once_t setup_once = PTHREAD_ONCE_INIT;
 static int setup_error;
 static pthread_key_t exit_key;
+
+void ums_self_set_worker(struct ums_context_object *worker)
+{
+	worker->self = &ums_self;
+	ums_self.worker = worker;
+	ums_store(&ums_self.worker_slot, worker->slot);
+}
+
+void ums_self_clear_worker(void)
+{
+	pthread_mutex_lock(&ums_lock);
+	ums_self.worker->self = NULL;
+	ums_store(&ums_self.worker_slot, &ums_no_slot);
+	pthread_mutex_unlock(&ums_lock);
+	ums_self.worker = NULL;
+}
 
 /* The thread exits; the kernel tells its schedulers by itself */
 static void self_exit(void *unused)
@@ -29,7 +44,7 @@ static void self_exit(void *unused)
 	if (ums_self.list)
 		ums_self_leave_scheduler();
 	if (worker) {
-		ums_self.worker = NULL;
+		ums_self_clear_worker();
 		ums_context_put(worker);
 	}
 }
@@ -41,7 +56,7 @@ void ums_self_forget_released(void)
 
 	if (worker && (!ums_context_alive(worker, &state) ||
 		       state == UMS_STATE_TERMINATED)) {
-		ums_self.worker = NULL;
+		ums_self_clear_worker();
 		ums_context_put(worker);
 	}
 }
@@ -59,7 +74,7 @@ static void after_fork_in_parent(void)
 /* Neither the kernel's objects nor the mappings of the parent are there */
 static void after_fork_in_child(void)
 {
-	memset(&ums_self, 0, sizeof(ums_self));
+	ums_self = (struct ums_self){ .worker_slot = &ums_no_slot };
 	ums_incarnation++;
 	ums_groups = NULL;
 	pthread_mutex_unlock(&ums_lock);
@@ -67,6 +82,7 @@ static void after_fork_in_child(void)
 
 static void setup(void)
 {
+	ums_vdso_setup();
 	setup_error = pthread_key_create(&exit_key, self_exit);
 	if (!setup_error)
 		setup_error = pthread_atfork(before_fork, after_fork_in_parent,

@@ -43,10 +43,10 @@ static int worker_attach(struct ums_context_object *context)
 		return -1;
 
 	context->thread = pthread_self();
-	ums_self.worker = context;
+	ums_self_set_worker(context);
 	if (ums_kernel_ctl(UMS_CTL_ATTACH, context->list->fd, &attach,
 			   sizeof(attach))) {
-		ums_self.worker = NULL;
+		ums_self_clear_worker();
 		return -1;
 	}
 	return 0;
@@ -170,7 +170,7 @@ UMS_API int ums_worker_leave(void)
 	if (ums_kernel_ctl(UMS_CTL_DETACH, -1, NULL, 0))
 		return -1;
 
-	ums_self.worker = NULL;
+	ums_self_clear_worker();
 	ums_context_put(worker);
 	return 0;
 }

@@ -13,7 +13,8 @@
  * Rules for both:
  *
  *  - Calls return 0, or -1 with errno set, unless they say otherwise. On a
- *    kernel without UMS every call fails with ENOSYS.
+ *    kernel without UMS every call fails with ENOSYS, except those of mutex,
+ *    condition variable and channel.
  *  - A worker can be stopped at any instruction, also while it holds a lock.
  *    A scheduler's code must not wait for such a lock: it calls neither
  *    malloc() nor stdio nor pthread_create() if its own workers do, or has
@@ -22,6 +23,10 @@
  *    lock and allocates nothing. Functions that may allocate or lock say so.
  *  - After fork() the child is a plain process. It may use the library anew,
  *    but none of the objects of its parent.
+ *
+ * Scheduler and worker change places in user mode, without a system call, where
+ * the kernel and the worker's state allow it; else by system call, with the
+ * same results. Environment variable UMS_SWITCH=kernel: always by system call.
  */
 #ifndef UMS_UMS_H
 #define UMS_UMS_H
@@ -90,8 +95,8 @@ typedef enum ums_reason ums_reason_t;
  *	executed.
  * @scheduler_param: That of &struct ums_scheduler_startup_info, for every
  *	reason.
- * @event: The kernel's event: after BLOCKED its cause and argument, after
- *	TERMINATED the exit code in its argument. All zero on STARTUP.
+ * @event: The event, as from ums_run(): after BLOCKED its cause and argument,
+ *	after TERMINATED the exit code in its argument. All zero on STARTUP.
  */
 typedef struct ums_activation {
 	ums_context_t *context;
@@ -418,6 +423,20 @@ int ums_default_group(struct ums_group **group);
 int ums_group_create(const struct ums_group_options *options,
 		     struct ums_group **group);
 
+/* Flags of ums_group_create_flags() */
+#define UMS_GROUP_KERNEL_SWITCH	0x1U	/* switch by system call only */
+
+/**
+ * ums_group_create_flags() - As ums_group_create(), with flags
+ * @options: Options, NULL for the defaults.
+ * @flags: %UMS_GROUP_KERNEL_SWITCH or zero.
+ * @group: Output.
+ *
+ * EINVAL also for unknown flags. May allocate and lock.
+ */
+int ums_group_create_flags(const struct ums_group_options *options,
+			   unsigned int flags, struct ums_group **group);
+
 /**
  * ums_group_destroy() - Destroy a group
  * @group: The group; NULL is allowed and does nothing.
@@ -498,6 +517,10 @@ int ums_scheduler_leave(void);
  *
  * For schedulers of either kind.
  *
+ * A worker that yields in user mode is YIELDED without a look at the clock:
+ * @time_ns, @cpu and @node of its event are zero, and @seq is that of the
+ * worker's last event from the kernel.
+ *
  * Return: One of &enum ums_reason: BLOCKED, YIELDED, PREEMPTED, TERMINATED; see
  * &typedef ums_reason_t for what each asks of the scheduler. -1 and errno as
  * execute_ums_thread().
@@ -573,9 +596,17 @@ __u64 ums_context_id(ums_context_t *context);
 /**
  * ums_context_stats() - Counters of a context
  * @context: The context.
- * @stats: Output.
+ * @stats: Output. Switches in user mode are counted as well, see
+ *	ums_context_switches().
  */
 int ums_context_stats(ums_context_t *context, struct ums_stats *stats);
+
+/**
+ * ums_context_switches() - How a context switched
+ * @context: The context.
+ * @switches: Output.
+ */
+int ums_context_switches(ums_context_t *context, struct ums_switches *switches);
 
 /**
  * ums_probe_kernel() - What the kernel offers
@@ -586,5 +617,7 @@ int ums_probe_kernel(struct ums_probe *probe);
 #ifdef __cplusplus
 }
 #endif
+
+#include "sync.h"
 
 #endif /* UMS_UMS_H */
