@@ -264,7 +264,7 @@ TEST_F(attach, exit_code_of_a_worker_is_reported)
 
 static void call_yields(struct ut_thread *thread)
 {
-	struct ums_yield yield = { .flags = 1 };
+	struct ums_yield yield = { .flags = 1ULL << 63 };
 
 	thread->ret = ut_ctl(UMS_CTL_YIELD, -1, &yield, sizeof(yield));
 }
@@ -388,13 +388,13 @@ TEST_F(attach, counters_count)
 	ASSERT_EQ(UMS_REASON_YIELDED,
 		  ut_run_to(base, worker.ctx, &event, UMS_REASON_YIELDED));
 	EXPECT_EQ(1, worker.ret);
-	EXPECT_EQ(UMS_STATE_READY, UT_LOAD(slot->state));
-	EXPECT_EQ(1, slot->yielded);
+	EXPECT_EQ(UMS_STATE_READY, ut_slot_state(base, worker.ctx));
+	EXPECT_EQ(!ut_user_mode(), slot->yielded);
 
 	ASSERT_EQ(0, ut_query(base->group, worker.ctx, UMS_INFO_STATS, &info));
 	EXPECT_EQ(slot->executed, info.stats.executed);
 	EXPECT_EQ(slot->blocked, info.stats.blocked);
-	EXPECT_EQ(1, info.stats.yielded);
+	EXPECT_EQ(!ut_user_mode(), info.stats.yielded);
 	EXPECT_EQ(0, info.stats.preempted);
 	EXPECT_LE(1, info.stats.blocked);
 	/* First run, and after each block */

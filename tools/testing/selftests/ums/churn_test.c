@@ -284,7 +284,8 @@ TEST_F(churn, loses_and_doubles_no_event)
 	for (i = 0; i < variant->wakers; i++)
 		ut_join(&churn.waker[i]);
 
-	EXPECT_EQ(0, churn.duplicates);
+	if (!ut_user_mode())
+		EXPECT_EQ(0, churn.duplicates);
 	EXPECT_EQ(0, churn.bad_events);
 	EXPECT_EQ(0, churn.bad_calls);
 	for (i = 0; i < variant->workers; i++) {
@@ -294,6 +295,9 @@ TEST_F(churn, loses_and_doubles_no_event)
 		ut_join(&story->thread);
 		EXPECT_FALSE(story->failed);
 		EXPECT_LT(10, story->rounds);
+		/* The kernel has not seen all of it */
+		if (ut_user_mode())
+			continue;
 		EXPECT_TRUE(is_possible(story, count));
 		ASSERT_EQ(0, ut_query(base->group, story->thread.ctx,
 				      UMS_INFO_STATS, &info));

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "user.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -53,6 +54,10 @@ long ut_execute_flags(int group, __u64 ctx, struct ums_event *event,
 
 long ut_execute(int group, __u64 ctx, struct ums_event *event)
 {
+	long ret;
+
+	if (uu_mode_execute(group, ctx, event, &ret))
+		return ret;
 	return ut_execute_flags(group, ctx, event, 0);
 }
 
@@ -83,14 +88,25 @@ long ut_probe(struct ums_probe *probe)
 	return ut_ctl(UMS_CTL_PROBE, -1, probe, sizeof(*probe));
 }
 
-long ut_setup(unsigned int max_contexts, unsigned int policy)
+long ut_setup_flags(unsigned int max_contexts, unsigned int policy,
+		    unsigned int flags)
 {
 	struct ums_setup setup = {
+		.flags = flags,
 		.max_contexts = max_contexts,
 		.orphan_policy = policy,
 	};
 
 	return ut_ctl(UMS_CTL_SETUP, -1, &setup, sizeof(setup));
+}
+
+long ut_setup(unsigned int max_contexts, unsigned int policy)
+{
+	const char *mode = getenv("UMS_TEST_SWITCH");
+
+	return ut_setup_flags(max_contexts, policy,
+			      mode && !strcmp(mode, "kernel") ?
+			      UMS_SETUP_KERNEL_SWITCH : 0);
 }
 
 long ut_list_create(int group, struct ums_list_create *out)
@@ -123,19 +139,29 @@ long ut_ctx_delete(int group, __u64 ctx)
 long ut_attach(int list, unsigned int role, __u64 ctx)
 {
 	struct ums_attach attach = { .role = role, .ctx = ctx };
+	long ret = ut_ctl(UMS_CTL_ATTACH, list, &attach, sizeof(attach));
 
-	return ut_ctl(UMS_CTL_ATTACH, list, &attach, sizeof(attach));
+	if (!ret)
+		uu_mode_attached(list, ctx);
+	return ret;
 }
 
 long ut_detach(void)
 {
-	return ut_ctl(UMS_CTL_DETACH, -1, NULL, 0);
+	long ret = ut_ctl(UMS_CTL_DETACH, -1, NULL, 0);
+
+	if (!ret)
+		uu_mode_detached();
+	return ret;
 }
 
 long ut_yield(__u64 param)
 {
 	struct ums_yield yield = { .param = param };
+	long ret;
 
+	if (uu_mode_yield(param, &ret))
+		return ret;
 	return ut_ctl(UMS_CTL_YIELD, -1, &yield, sizeof(yield));
 }
 
@@ -157,11 +183,13 @@ __u64 ut_query_value(int group, __u64 ctx, unsigned int class)
 
 __u64 ut_state(int group, __u64 ctx)
 {
-	return ut_query_value(group, ctx, UMS_INFO_STATE);
+	__u64 state = ut_query_value(group, ctx, UMS_INFO_STATE);
+
+	return state == UT_NONE ? state : state & ~(__u64)UMS_STATE_USER;
 }
 
-long ut_base_open(struct ut_base *base, unsigned int max_contexts,
-		  unsigned int policy)
+static long base_open(struct ut_base *base, unsigned int max_contexts,
+		      long group)
 {
 	long page = sysconf(_SC_PAGESIZE);
 	long ret;
@@ -172,10 +200,9 @@ long ut_base_open(struct ut_base *base, unsigned int max_contexts,
 	base->ring = MAP_FAILED;
 	ut_prefault();
 
-	ret = ut_setup(max_contexts, policy);
-	base->group = ret;
-	if (ret < 0)
-		return ret;
+	base->group = group;
+	if (group < 0)
+		return group;
 	ret = ut_list_create(base->group, &base->list_info);
 	base->list = ret;
 	if (ret < 0)
@@ -188,16 +215,32 @@ long ut_base_open(struct ut_base *base, unsigned int max_contexts,
 	base->ring_size = base->list_info.mmap_size;
 	base->ring = mmap(NULL, base->ring_size, PROT_READ | PROT_WRITE,
 			  MAP_SHARED, base->list, 0);
-	if (base->slots != MAP_FAILED && base->ring != MAP_FAILED)
+	if (base->slots != MAP_FAILED && base->ring != MAP_FAILED) {
+		uu_mode_opened(base);
 		return 0;
+	}
 	ret = -errno;
 fail:
 	ut_base_close(base);
 	return ret;
 }
 
+long ut_base_open(struct ut_base *base, unsigned int max_contexts,
+		  unsigned int policy)
+{
+	return base_open(base, max_contexts, ut_setup(max_contexts, policy));
+}
+
+long ut_base_open_flags(struct ut_base *base, unsigned int max_contexts,
+			unsigned int policy, unsigned int flags)
+{
+	return base_open(base, max_contexts,
+			 ut_setup_flags(max_contexts, policy, flags));
+}
+
 void ut_base_close(struct ut_base *base)
 {
+	uu_mode_closed(base);
 	if (base->slots != MAP_FAILED)
 		munmap(base->slots, base->slots_size);
 	if (base->ring != MAP_FAILED)

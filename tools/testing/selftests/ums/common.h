@@ -9,6 +9,10 @@
  * except those of the minimal scheduler, which keep events of a base in its
  * stash and so serve one scheduler thread for each base.
  *
+ * The environment variable UMS_TEST_SWITCH says how the helpers switch: "kernel"
+ * in groups without user switches, "user" by the vDSO wherever it can be used
+ * (modes_test.sh). If it is not set, by system call.
+ *
  * A test program includes kselftest_harness.h first, then this file. An
  * ASSERT_* leaves by longjmp(), so only the test's own thread may use it.
  */
@@ -68,6 +72,8 @@
 #define UT_STORE(x, v)		__atomic_store_n(&(x), (v), __ATOMIC_RELEASE)
 #define UT_INC(x)		__atomic_add_fetch(&(x), 1, __ATOMIC_ACQ_REL)
 
+/* Whether the helpers switch by the vDSO, so that the kernel does not count */
+bool ut_user_mode(void);
 /* Whether @ret, a negative errno, is that of calls that a kernel lacks */
 bool ut_unknown(long ret);
 /* Whether the kernel does not know the system calls */
@@ -87,6 +93,8 @@ long ut_dequeue_ts(int list, struct ums_event *events, unsigned int nr,
 /* Operations of ums_ctl() with well-formed arguments */
 long ut_probe(struct ums_probe *probe);
 long ut_setup(unsigned int max_contexts, unsigned int policy);
+long ut_setup_flags(unsigned int max_contexts, unsigned int policy,
+		    unsigned int flags);
 long ut_list_create(int group, struct ums_list_create *out);
 long ut_ctx_create(int group, __u64 cookie, __u64 *ctx);
 long ut_ctx_delete(int group, __u64 ctx);
@@ -130,6 +138,9 @@ struct ut_base {
 
 long ut_base_open(struct ut_base *base, unsigned int max_contexts,
 		  unsigned int policy);
+/* @flags: of struct ums_setup */
+long ut_base_open_flags(struct ut_base *base, unsigned int max_contexts,
+			unsigned int policy, unsigned int flags);
 void ut_base_close(struct ut_base *base);
 /* Create a context and make the caller a scheduler of the base's list */
 long ut_base_schedule_here(struct ut_base *base);
@@ -139,9 +150,10 @@ static inline struct ums_context *ut_slot(struct ut_base *base, __u64 ctx)
 	return &base->slots[(uint32_t)ctx];
 }
 
+/* One of enum ums_state, without the flag */
 static inline uint32_t ut_slot_state(struct ut_base *base, __u64 ctx)
 {
-	return UT_LOAD(ut_slot(base, ctx)->state);
+	return UT_LOAD(ut_slot(base, ctx)->state) & ~UMS_STATE_USER;
 }
 
 /**

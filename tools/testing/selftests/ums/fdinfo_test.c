@@ -30,6 +30,7 @@ struct shown {
 	unsigned int list;
 	unsigned int vp;
 	struct ums_stats stats;
+	struct ums_switches switches;
 	__u64 seq;
 };
 
@@ -63,6 +64,7 @@ struct info {
 static bool parse_context(const char *line, struct shown *shown)
 {
 	char list[16], vp[16];
+	struct ums_switches *switches = &shown->switches;
 	struct ums_stats *stats = &shown->stats;
 	int end = 0;
 
@@ -75,8 +77,18 @@ static bool parse_context(const char *line, struct shown *shown)
 		   list, vp, &stats->executed, &stats->blocked, &end) != 4)
 		return false;
 	line += end;
-	if (sscanf(line, " yielded %llu preempted %llu seq %llu\n%n",
+	if (sscanf(line, " yielded %llu preempted %llu seq %llu%n",
 		   &stats->yielded, &stats->preempted, &shown->seq, &end) != 3)
+		return false;
+	line += end;
+	if (sscanf(line, " user %llu resolved %llu finished %llu%n",
+		   &switches->user, &switches->resolved, &switches->finished,
+		   &end) != 3)
+		return false;
+	line += end;
+	if (sscanf(line, " slow-kernel %llu slow-ids %llu slow-busy %llu\n%n",
+		   &switches->slow_kernel, &switches->slow_ids,
+		   &switches->slow_busy, &end) != 3)
 		return false;
 	shown->list = strcmp(list, "-") ? strtoul(list, NULL, 10) : 0;
 	shown->vp = strcmp(vp, "-") ? strtoul(vp, NULL, 10) : 0;

@@ -149,14 +149,16 @@ static inline int lt_schedule(struct lt_sched *sched)
 	return enter_ums_scheduling_mode(&info);
 }
 
-/* State of the kernel's context */
+/* State of the kernel's context, wherever its registers are */
 static inline __u64 lt_state(ums_context_t *context)
 {
 	struct ums_group *group;
+	__u64 state;
 
 	if (ums_default_group(&group))
 		return UT_NONE;
-	return ut_state(ums_group_fd(group), ums_context_id(context));
+	state = ut_state(ums_group_fd(group), ums_context_id(context));
+	return state == UT_NONE ? state : state & ~(__u64)UMS_STATE_USER;
 }
 
 /* Spawn a worker of the default group and wait until its list has it */

@@ -30,9 +30,9 @@ report()
 
 check_files()
 {
-	for file in lib/libums.so lib/libums.so.1 lib/libums.so.1.0 \
+	for file in lib/libums.so lib/libums.so.1 lib/libums.so.1.1 \
 		    lib/libums.a lib/pkgconfig/libums.pc include/ums/ums.h \
-		    include/ums/abi.h; do
+		    include/ums/sync.h include/ums/abi.h; do
 		if ! [ -r "$root/$file" ]; then
 			echo "# missing: $file"
 			return 1
@@ -57,7 +57,8 @@ check_symbols()
 {
 	exported=$(nm -D --defined-only $root/lib/libums.so |
 		   sed -n 's/.* T \(.*\)@@UMS_.*/\1/p' | sort)
-	declared=$(grep -o '[a-z_]*ums[a-z_]*(' $root/include/ums/ums.h |
+	declared=$(grep -oh '[a-z_]*ums[a-z_]*(' $root/include/ums/ums.h \
+		   $root/include/ums/sync.h |
 		   tr -d '(' | sort -u)
 	for symbol in $exported; do
 		if ! echo "$declared" | grep -qx "$symbol"; then

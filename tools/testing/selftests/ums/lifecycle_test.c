@@ -269,6 +269,8 @@ TEST_F(life, all_of_the_group_may_go_while_a_worker_runs)
 	struct ut_thread worker;
 	struct ums_event event;
 
+	if (ut_user_mode())
+		SKIP(return, "switches need the slots");
 	ASSERT_EQ(0, ut_base_open(&base, 4, 0));
 	ASSERT_EQ(0, ut_base_schedule_here(&base));
 	ASSERT_EQ(0, ut_spawn_worker(&base, &worker, close_and_go_on, NULL));

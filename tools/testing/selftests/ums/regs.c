@@ -149,6 +149,55 @@ static bool same_xstate(const uint8_t *a, const uint8_t *b)
 	return true;
 }
 
+/* What a function must find: no values on the x87 stack, no direction */
+static void fill_for_function(struct regs_image *in)
+{
+	uint8_t *area = in->xsave;
+
+	in->flags &= ~FLAGS_DIRECTION;
+	area[AREA_FTW] = 0;
+	memset(area + AREA_FSW, 0, 2);
+}
+
+static int compare(const struct regs_image *in, const struct regs_image *out,
+		   const struct regs_act *act)
+{
+	int i, bad = 0;
+
+	for (i = 0; i < NR_GPR; i++)
+		if (in->gpr[i] != out->gpr[i] &&
+		    !(act->call && (i == RAX || i == RCX || i == R11)))
+			bad |= BAD_GPR;
+	if ((in->flags ^ out->flags) & act->flags)
+		bad |= BAD_FLAGS;
+	if (!same_xstate(in->xsave, out->xsave))
+		bad |= BAD_XSTATE;
+	return bad;
+}
+
+/* Only what a function preserves; of mxcsr that is not the flags */
+static int compare_function(const struct regs_image *in,
+			    const struct regs_image *out)
+{
+	static const int preserved[] = { RBX, RBP, R12, R13, R14, R15 };
+	const uint8_t *a = in->xsave, *b = out->xsave;
+	unsigned int i, offset, bad = 0;
+	uint32_t mxcsr[2];
+
+	for (i = 0; i < sizeof(preserved) / sizeof(*preserved); i++)
+		if (in->gpr[preserved[i]] != out->gpr[preserved[i]])
+			bad |= BAD_GPR;
+	memcpy(&mxcsr[0], a + AREA_MXCSR, sizeof(*mxcsr));
+	memcpy(&mxcsr[1], b + AREA_MXCSR, sizeof(*mxcsr));
+	if (memcmp(a + AREA_FCW, b + AREA_FCW, 2) ||
+	    ((mxcsr[0] ^ mxcsr[1]) & ~0x3f))
+		bad |= BAD_XSTATE;
+	offset = xstate.component[XSTATE_PKRU].offset;
+	if (memcmp(a + offset, b + offset, xstate.component[XSTATE_PKRU].size))
+		bad |= BAD_XSTATE;
+	return bad;
+}
+
 static __thread uint64_t tls_word;
 static __thread alignas(64) uint8_t area_in[AREA_SIZE];
 static __thread alignas(64) uint8_t area_out[AREA_SIZE];
@@ -166,6 +215,8 @@ int regs_check(const struct regs_act *act, uint64_t seed)
 		in.gpr[RAX] = act->gpr[RAX];
 	in.flags = (next_random(&seed) & FLAGS_USER) | FLAGS_FIXED;
 	fill_xstate(area_in, &seed);
+	if (act->function)
+		fill_for_function(&in);
 	memset(area_out, 0, xstate.size);
 	tls_word = gs;
 	errno = gs & 0xfff;
@@ -173,6 +224,8 @@ int regs_check(const struct regs_act *act, uint64_t seed)
 		asm volatile("wrgsbase %0" : : "r" (gs));
 	else if (syscall(SYS_arch_prctl, ARCH_SET_GS, gs))
 		bad |= BAD_BASE;
+	if (act->before)
+		act->before(act->arg);
 
 	act->fn(&in, &out);
 
@@ -180,17 +233,12 @@ int regs_check(const struct regs_act *act, uint64_t seed)
 		bad |= BAD_TLS;
 	if (syscall(SYS_arch_prctl, ARCH_GET_GS, &gs_after) || gs_after != gs)
 		bad |= BAD_BASE;
-	for (i = 0; i < NR_GPR; i++)
-		if (in.gpr[i] != out.gpr[i] &&
-		    !(act->call && (i == RAX || i == RCX || i == R11)))
-			bad |= BAD_GPR;
 	if (act->call && (int64_t)out.gpr[RAX] < 0)
 		bad |= BAD_CALL;
-	if ((in.flags ^ out.flags) & act->flags)
-		bad |= BAD_FLAGS;
-	if (!same_xstate(area_in, area_out))
-		bad |= BAD_XSTATE;
-	return bad;
+	if (act->rax)
+		*act->rax = out.gpr[RAX];
+	return bad | (act->function ? compare_function(&in, &out) :
+				      compare(&in, &out, act));
 }
 
 int regs_check_call(uint64_t seed, long nr, uint64_t rdi, uint64_t rsi,
@@ -207,6 +255,21 @@ int regs_check_call(uint64_t seed, long nr, uint64_t rdi, uint64_t rsi,
 	act.gpr[RSI] = rsi;
 	act.gpr[RDX] = rdx;
 	act.gpr[R10] = r10;
+	return regs_check(&act, seed);
+}
+
+int regs_check_function(uint64_t seed, void *function, uint64_t rdi,
+			uint64_t rsi, uint64_t *rax)
+{
+	struct regs_act act = {
+		.fn = regs_call,
+		.function = true,
+		.rax = rax,
+	};
+
+	act.gpr[RAX] = (uintptr_t)function;
+	act.gpr[RDI] = rdi;
+	act.gpr[RSI] = rsi;
 	return regs_check(&act, seed);
 }
 

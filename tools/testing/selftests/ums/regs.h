@@ -32,7 +32,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RAX, RBX, RCX, RDX, RSI, RDI, RBP, R8, R9, R10, R11, NR_GPR = 15 };
+enum {
+	RAX, RBX, RCX, RDX, RSI, RDI, RBP, R8, R9, R10, R11, R12, R13, R14, R15,
+	NR_GPR
+};
 
 /* Carry, parity, adjust, zero, sign, direction, overflow */
 #define FLAGS_USER	0xcd5ULL
@@ -56,6 +59,12 @@ struct regs_image {
 /* Load @in, do a system call (number in rax), store to @out. */
 void regs_syscall(const struct regs_image *in, struct regs_image *out);
 
+/* The same by int 0x80, the number is that of a 32-bit program. */
+void regs_int80(const struct regs_image *in, struct regs_image *out);
+
+/* Load @in, call the function in rax, store to @out. Its stack is unaligned. */
+void regs_call(const struct regs_image *in, struct regs_image *out);
+
 /* Load @in, store cl to the address in rdi, store to @out. */
 void regs_store(const struct regs_image *in, struct regs_image *out);
 
@@ -69,14 +78,22 @@ void regs_clobber(const struct regs_image *in);
  * struct regs_act - What a thread does between load and store
  *
  * @fn: One of the functions above.
+ * @before: Called when all is prepared, but for the registers; or NULL.
+ * @arg: For @before.
+ * @rax: Where to leave rax, or NULL.
  * @gpr: Registers that it needs; those that are 0 get values of their own.
  * @call: It is a system call, with the number in rax; changes rax, rcx and r11.
+ * @function: It is a function call, which preserves what the ABI says.
  * @flags: Flags that must stay.
  */
 struct regs_act {
 	void (*fn)(const struct regs_image *in, struct regs_image *out);
+	void (*before)(void *arg);
+	void *arg;
+	uint64_t *rax;
 	uint64_t gpr[NR_GPR];
 	bool call;
+	bool function;
 	uint64_t flags;
 };
 
@@ -99,6 +116,10 @@ int regs_check(const struct regs_act *act, uint64_t seed);
 /* A system call, with all registers that are no arguments filled */
 int regs_check_call(uint64_t seed, long nr, uint64_t rdi, uint64_t rsi,
 		    uint64_t rdx, uint64_t r10);
+
+/* A function with two arguments, which is left and returned to by a switch */
+int regs_check_function(uint64_t seed, void *function, uint64_t rdi,
+			uint64_t rsi, uint64_t *rax);
 
 /* Overwrite all registers that a signal handler may, for one thread at a time */
 void regs_spoil(uint64_t seed);

@@ -99,6 +99,22 @@ regs_syscall:
 	regs_leave
 	.size	regs_syscall, . - regs_syscall
 
+	.globl	regs_int80
+	.type	regs_int80, @function
+regs_int80:
+	regs_enter
+	int	$0x80
+	regs_leave
+	.size	regs_int80, . - regs_int80
+
+	.globl	regs_call
+	.type	regs_call, @function
+regs_call:
+	regs_enter
+	call	*%rax
+	regs_leave
+	.size	regs_call, . - regs_call
+
 	.globl	regs_store
 	.type	regs_store, @function
 regs_store:

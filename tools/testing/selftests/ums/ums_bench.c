@@ -18,38 +18,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "common.h"
+#include "bench.h"
 
-#define BATCHES		9
-#define COUNT		1000
-
-/**
- * struct result - What a row measured
- *
- * @count: Operations in a batch.
- * @ns: Time for one operation, by batch.
- * @failed: Something went wrong, the times are void.
- */
-struct result {
-	unsigned int count;
-	double ns[BATCHES];
-	bool failed;
-};
-
-struct row {
-	const char *name;
-	void (*fn)(struct result *result);
-	bool needs_ums;
-};
-
-/* Do something @count times */
-typedef void (*run_fn)(unsigned int count, void *arg);
-
-/* @run does @per operations each time, and @prepare what is not measured */
-static void measure_prepared(struct result *result, run_fn prepare, run_fn run,
-			     unsigned int per, void *arg)
+void measure_prepared(struct result *result, run_fn prepare, run_fn run,
+		      unsigned int per, void *arg)
 {
-	__u64 start;
+	__u64 start, time[BATCHES];
 	int i;
 
 	result->count = COUNT;
@@ -59,21 +33,19 @@ static void measure_prepared(struct result *result, run_fn prepare, run_fn run,
 		start = ut_now_ns();
 		run(COUNT, arg);
 		if (i >= 0)
-			result->ns[i] = (double)(ut_now_ns() - start) /
-					(COUNT * per);
+			time[i] = ut_now_ns() - start;
 	}
+	/* Not in between: it would change the control word of SSE */
+	for (i = 0; i < BATCHES; i++)
+		result->ns[i] = (double)time[i] / (COUNT * per);
 }
 
-static void measure(struct result *result, run_fn run, unsigned int per,
-		    void *arg)
+void measure(struct result *result, run_fn run, unsigned int per, void *arg)
 {
 	measure_prepared(result, NULL, run, per, arg);
 }
 
-/* How often run() is called for a row, for threads that answer it */
-#define TOTAL	((BATCHES + 1) * COUNT)
-
-static void run_getppid(unsigned int count, void *arg)
+void run_getppid(unsigned int count, void *arg)
 {
 	while (count--)
 		syscall(SYS_getppid);
@@ -156,20 +128,13 @@ static void plain_yield(struct result *result)
 	pthread_join(thread, NULL);
 }
 
-/* Two pipes, one for each direction */
-struct pipes {
-	int there[2];
-	int back[2];
-	struct result *result;
-};
-
-static bool pipes_open(struct pipes *pipes, struct result *result)
+bool pipes_open(struct pipes *pipes, struct result *result)
 {
 	pipes->result = result;
 	return !pipe(pipes->there) && !pipe(pipes->back);
 }
 
-static void pipes_close(struct pipes *pipes)
+void pipes_close(struct pipes *pipes)
 {
 	close(pipes->there[0]);
 	close(pipes->there[1]);
@@ -211,7 +176,7 @@ static void plain_pipe(struct result *result)
 		result->failed = true;
 		return;
 	}
-	measure(result, run_pipe, 2, &pipes);
+	measure(result, run_pipe, 1, &pipes);
 	pthread_join(thread, NULL);
 	pipes_close(&pipes);
 }
@@ -257,24 +222,6 @@ static void plain_fault(struct result *result)
 	munmap(area.start, COUNT * area.page);
 }
 
-/**
- * struct rig - A scheduler and up to two workers
- *
- * @base: Their group and list.
- * @result: Of the row.
- * @worker: The workers.
- * @serve: What the scheduler does once they are ready, or NULL: then it runs
- *	them to their end.
- * @pipes: For rows that need them.
- */
-struct rig {
-	struct ut_base base;
-	struct result *result;
-	struct ut_thread worker[2];
-	void (*serve)(struct rig *rig);
-	struct pipes pipes;
-};
-
 static void *schedule(void *arg)
 {
 	struct rig *rig = arg;
@@ -297,10 +244,9 @@ static void *schedule(void *arg)
 	return NULL;
 }
 
-/* Run @serve in a scheduler with a worker for each function that is not NULL */
-static void with_ums(struct result *result, void (*serve)(struct rig *rig),
-		     void (*first)(struct ut_thread *thread),
-		     void (*second)(struct ut_thread *thread))
+void with_ums(struct result *result, void (*serve)(struct rig *rig),
+	      void (*first)(struct ut_thread *thread),
+	      void (*second)(struct ut_thread *thread))
 {
 	void (*fn[2])(struct ut_thread *thread) = { first, second };
 	struct rig rig = { .result = result, .serve = serve };
@@ -472,13 +418,20 @@ static const struct row rows[] = {
 	{ "getppid, attached scheduler", ums_scheduler_getppid, true },
 	{ "futex hand-off, per switch", plain_futex },
 	{ "sched_yield of two threads, per switch", plain_yield },
-	{ "pipe ping-pong, per switch", plain_pipe },
+	{ "pipe ping-pong, round trip", plain_pipe },
 	{ "UMS execute and yield, per switch", ums_execute_and_yield, true },
 	{ "UMS worker to worker, per switch", ums_worker_to_worker, true },
 	{ "UMS write, dequeue, execute, block in read", ums_block_and_unblock,
 	  true },
 	{ "page fault, plain thread", plain_fault },
 	{ "page fault, attached worker", ums_worker_fault, true },
+	{ "user switch, one way", user_switch, true },
+	{ "user switch through libums, one way", library_switch, true },
+	{ "user switch, worker to worker, one way", user_hand, true },
+	{ "user yield, run queue, next worker", user_queue, true },
+	{ "getppid, switched in by user switch", user_getppid, true },
+	{ "getppid, first after a switch to another", user_first_call, true },
+	{ "pipe ping-pong with a worker, round trip", user_pipe, true },
 };
 
 static int compare(const void *a, const void *b)
@@ -510,6 +463,7 @@ int main(int argc, char **argv)
 	if (sched_setaffinity(0, sizeof(set), &set))
 		perror("sched_setaffinity");
 	ut_prefault();
+	uu_init();
 
 	printf("%-44s %8s %12s %10s\n", "ns for each", "count", "median",
 	       "spread");

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * UMS benchmark: what switches in user mode cost, see ums_bench.c.
+ *
+ * A worker that blocks or is preempted where a row does not expect it would
+ * make the row wrong, and fails it.
+ */
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+static void expect(struct rig *rig, bool cond)
+{
+	if (!cond)
+		rig->result->failed = true;
+}
+
+/* Both workers are known by now: run them until they have yielded */
+static void start_workers(struct rig *rig)
+{
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if (rig->worker[i].fn)
+			expect(rig, uu_run(&rig->base, &rig->worker[i]) > 0);
+}
+
+static void yield_until_stopped(struct ut_thread *self)
+{
+	struct rig *rig = self->arg;
+
+	while (!UT_LOAD(rig->stop))
+		uu_yield(self, 0);
+}
+
+static void run_switches(unsigned int count, void *arg)
+{
+	struct rig *rig = arg;
+	struct ums_context *sched = ut_slot(&rig->base, rig->base.sched);
+	struct ums_context *worker = uu_slot(&rig->worker[0]);
+
+	while (count--)
+		uu.execute(sched, worker);
+}
+
+static void measure_switches(struct rig *rig)
+{
+	start_workers(rig);
+	measure(rig->result, run_switches, 2, rig);
+	UT_STORE(rig->stop, 1);
+}
+
+void user_switch(struct result *result)
+{
+	with_ums(result, measure_switches, yield_until_stopped, NULL);
+}
+
+static void answer_hand(struct ut_thread *self)
+{
+	struct rig *rig = self->arg;
+	struct ums_context *own = uu_slot(self);
+	struct ums_context *other = uu_slot(&rig->worker[1]);
+
+	uu_yield(self, 0);
+	while (!UT_LOAD(rig->stop))
+		uu.switch_to(own, other);
+}
+
+static void run_hand(unsigned int count, void *arg)
+{
+	struct rig *rig = arg;
+	struct ums_context *own = uu_slot(&rig->worker[1]);
+	struct ums_context *other = uu_slot(&rig->worker[0]);
+
+	while (count--)
+		uu.switch_to(own, other);
+}
+
+static void measure_hand(struct ut_thread *self)
+{
+	struct rig *rig = self->arg;
+
+	uu_yield(self, 0);
+	measure(rig->result, run_hand, 2, rig);
+	UT_STORE(rig->stop, 1);
+}
+
+void user_hand(struct result *result)
+{
+	with_ums(result, start_workers, answer_hand, measure_hand);
+}
+
+/* A scheduler's run queue, with the lock that several would need */
+struct queue {
+	int lock;
+	unsigned int head;
+	unsigned int tail;
+	struct ut_thread *worker[4];
+};
+
+static void queue_put(struct queue *queue, struct ut_thread *worker)
+{
+	while (__atomic_exchange_n(&queue->lock, 1, __ATOMIC_ACQUIRE))
+		;
+	queue->worker[queue->tail++ % ARRAY_SIZE(queue->worker)] = worker;
+	UT_STORE(queue->lock, 0);
+}
+
+static struct ut_thread *queue_get(struct queue *queue)
+{
+	struct ut_thread *worker = NULL;
+
+	while (__atomic_exchange_n(&queue->lock, 1, __ATOMIC_ACQUIRE))
+		;
+	if (queue->head != queue->tail)
+		worker = queue->worker[queue->head++ %
+				       ARRAY_SIZE(queue->worker)];
+	UT_STORE(queue->lock, 0);
+	return worker;
+}
+
+static void run_queue(unsigned int count, void *arg)
+{
+	struct rig *rig = arg;
+	struct ums_context *sched = ut_slot(&rig->base, rig->base.sched);
+	struct queue queue = {};
+	struct ut_thread *worker;
+
+	queue_put(&queue, &rig->worker[0]);
+	queue_put(&queue, &rig->worker[1]);
+	while (count--) {
+		if (UT_LOAD(rig->base.ring->head) !=
+		    UT_LOAD(rig->base.ring->tail))
+			expect(rig, false);
+		worker = queue_get(&queue);
+		if (uu.execute(sched, uu_slot(worker)) ==
+		    (UMS_REASON_YIELDED | UMS_RETURN_USER))
+			queue_put(&queue, worker);
+	}
+}
+
+static void measure_queue(struct rig *rig)
+{
+	start_workers(rig);
+	measure(rig->result, run_queue, 1, rig);
+	UT_STORE(rig->stop, 1);
+}
+
+void user_queue(struct result *result)
+{
+	with_ums(result, measure_queue, yield_until_stopped,
+		 yield_until_stopped);
+}
+
+static void measure_getppid(struct ut_thread *self)
+{
+	uu_yield(self, 0);
+	/* The first call resolves, in the batch that does not count */
+	measure(((struct rig *)self->arg)->result, run_getppid, 1, NULL);
+}
+
+void user_getppid(struct result *result)
+{
+	with_ums(result, start_workers, measure_getppid, NULL);
+}
+
+static void call_until_stopped(struct ut_thread *self)
+{
+	struct rig *rig = self->arg;
+
+	while (!UT_LOAD(rig->stop)) {
+		uu_yield(self, 0);
+		if (UT_LOAD(rig->calls))
+			syscall(SYS_getppid);
+	}
+}
+
+/* Both in turn, so that each finds the other one's kernel thread */
+static void run_in_turn(unsigned int count, void *arg)
+{
+	struct rig *rig = arg;
+	struct ums_context *sched = ut_slot(&rig->base, rig->base.sched);
+	struct ums_context *worker[] = {
+		uu_slot(&rig->worker[0]), uu_slot(&rig->worker[1]),
+	};
+
+	while (count--)
+		uu.execute(sched, worker[count % 2]);
+}
+
+/* What the calls cost more than the switches alone */
+static void measure_first_call(struct rig *rig)
+{
+	struct result switches = {};
+	int i;
+
+	start_workers(rig);
+	measure(&switches, run_in_turn, 1, rig);
+	UT_STORE(rig->calls, 1);
+	measure(rig->result, run_in_turn, 1, rig);
+	for (i = 0; i < BATCHES; i++)
+		rig->result->ns[i] -= switches.ns[i];
+	UT_STORE(rig->stop, 1);
+}
+
+void user_first_call(struct result *result)
+{
+	with_ums(result, measure_first_call, call_until_stopped,
+		 call_until_stopped);
+}
+
+static void answer_pipe(struct ut_thread *self)
+{
+	struct rig *rig = self->arg;
+	char byte;
+	int i;
+
+	for (i = 0; i < TOTAL; i++)
+		if (read(rig->pipes.there[0], &byte, 1) != 1 ||
+		    write(rig->pipes.back[1], &byte, 1) != 1)
+			break;
+}
+
+/* Who is ready next: off the ring as long as there is something */
+static __u64 next_ready(struct rig *rig)
+{
+	struct ums_ring *ring = rig->base.ring;
+	struct ums_event event;
+	__u32 head = UT_LOAD(ring->head);
+	__u64 ctx;
+
+	if (head != UT_LOAD(ring->tail)) {
+		ctx = ring->ctx[head & ring->mask];
+		if (__atomic_compare_exchange_n(&ring->head, &head, head + 1,
+						false, __ATOMIC_ACQ_REL,
+						__ATOMIC_ACQUIRE))
+			return ctx;
+	}
+	expect(rig, ut_dequeue(rig->base.list, &event, 1, -1) == 1);
+	return event.ctx;
+}
+
+static bool is_end_of_turn(long reason)
+{
+	return reason == UMS_REASON_BLOCKED || reason == UMS_REASON_TERMINATED;
+}
+
+/* The scheduler writes, runs the worker until that reads again, and reads */
+static void run_pipe(unsigned int count, void *arg)
+{
+	struct rig *rig = arg;
+	struct ums_context *sched = ut_slot(&rig->base, rig->base.sched);
+	char byte = 0;
+	long ret;
+
+	while (count--) {
+		expect(rig, write(rig->pipes.there[1], &byte, 1) == 1);
+		expect(rig, next_ready(rig) == rig->worker[0].ctx);
+		ret = uu.execute(sched, uu_slot(&rig->worker[0]));
+		expect(rig, is_end_of_turn(ret));
+		expect(rig, read(rig->pipes.back[0], &byte, 1) == 1);
+	}
+}
+
+static void measure_pipe(struct rig *rig)
+{
+	expect(rig, uu_execute(&rig->base, &rig->worker[0]) ==
+		    UMS_REASON_BLOCKED);
+	measure(rig->result, run_pipe, 1, rig);
+}
+
+void user_pipe(struct result *result)
+{
+	with_ums(result, measure_pipe, answer_pipe, NULL);
+}

@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * UMS tests: the functions of the vDSO are interrupted at each of their
+ * instructions, by a debugger's steps and breakpoints, and by signals. The
+ * switch takes place once, whoever was interrupted goes on as itself, and
+ * handlers run in the thread that they are for.
+ */
+#include <sched.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "step.h"
+
+#define EFLAGS_ZF	0x40
+
+/* Longer than any of the functions; at least so many instructions it has */
+#define FUNCTION_SIZE	320
+#define FUNCTION_INSNS	40
+
+/* On the way from the mark to the function, or from there to wherever */
+#define STEPS_MAX	20000
+
+FIXTURE(step)
+{
+	struct step *step;
+	uintptr_t function[STEP_THREADS];
+	uintptr_t claimed[STEP_THREADS];
+	pid_t pid;
+	__u64 end;
+};
+
+/* After the one cmpxchg of a function the switch has begun, if ZF is set */
+static uintptr_t find_claimed(uintptr_t function)
+{
+	static const uint8_t cmpxchg[] = { 0xf0, 0x48, 0x0f, 0xb1 };
+	unsigned int i;
+
+	for (i = 0; i < FUNCTION_SIZE; i++)
+		if (!memcmp((void *)(function + i), cmpxchg, sizeof(cmpxchg)))
+			return function + i + sizeof(cmpxchg) + 1;
+	return 0;
+}
+
+FIXTURE_SETUP(step)
+{
+	int i;
+
+	if (ut_absent())
+		SKIP(return, UT_ABSENT);
+	if (!uu_init())
+		SKIP(return, UU_ABSENT);
+	self->step = step_alloc();
+	ASSERT_NE(NULL, self->step);
+	self->function[STEP_EXECUTE] = (uintptr_t)uu.execute;
+	self->function[STEP_SWITCH] = (uintptr_t)uu.switch_to;
+	self->function[STEP_YIELD] = (uintptr_t)uu.yield;
+	for (i = 0; i < STEP_THREADS; i++) {
+		self->claimed[i] = find_claimed(self->function[i]);
+		ASSERT_NE(0, self->claimed[i]);
+	}
+	self->end = ut_now_ns() + 2 * UT_LIMIT_MS * UT_NSEC_PER_MSEC;
+}
+
+FIXTURE_TEARDOWN(step)
+{
+	if (!self->step)
+		return;
+	if (self->pid) {
+		kill(self->pid, SIGKILL);
+		/* Traced threads first, or it is not seen to end */
+		while (waitpid(-1, NULL, __WALL) > 0)
+			;
+	}
+	step_free(self->step);
+}
+
+/* The next thread to stop or end; 0 when the process has, -1 after the limit */
+static pid_t next_stop(FIXTURE_DATA(step) * self, int *status)
+{
+	pid_t tid;
+
+	do {
+		tid = waitpid(-1, status, __WALL | WNOHANG);
+		if (tid > 0 && WIFSTOPPED(*status))
+			return tid;
+		if (tid == self->pid) {
+			self->pid = 0;
+			return 0;
+		}
+		if (!tid)
+			sched_yield();
+	} while (tid >= 0 && ut_now_ns() < self->end);
+	return -1;
+}
+
+/* The signal that a stop holds up, and that is not the tracer's own */
+static long signal_of(int status)
+{
+	int sig = WSTOPSIG(status);
+
+	/* Also the first stop of a new thread */
+	if (status >> 16 || sig == SIGTRAP || sig == SIGSTOP)
+		return 0;
+	return sig;
+}
+
+static int who(FIXTURE_DATA(step) * self, pid_t tid)
+{
+	int i;
+
+	for (i = 0; i < STEP_THREADS; i++)
+		if (UT_LOAD(self->step->thread[i].tid) == tid)
+			return i;
+	return -1;
+}
+
+static struct user_regs_struct regs_of(pid_t tid)
+{
+	struct user_regs_struct regs = {};
+
+	ptrace(PTRACE_GETREGS, tid, NULL, &regs);
+	return regs;
+}
+
+/* Stopped with the other one claimed: one of the two cannot go on as itself */
+static bool half_way(FIXTURE_DATA(step) * self, pid_t tid)
+{
+	struct user_regs_struct regs = regs_of(tid);
+	int i;
+
+	for (i = 0; i < STEP_THREADS; i++)
+		if (regs.rip == self->claimed[i] && (regs.eflags & EFLAGS_ZF))
+			return true;
+	return false;
+}
+
+/*
+ * Let all threads run until @tid stops, or if it is 0, a victim at its mark.
+ * Returns its signal, 0 when the process has ended, or a negative number.
+ */
+static int run_until(FIXTURE_DATA(step) * self, pid_t *tid)
+{
+	pid_t stopped;
+	int status;
+	long sig;
+
+	for (;;) {
+		stopped = next_stop(self, &status);
+		if (stopped <= 0)
+			return stopped;
+		sig = signal_of(status);
+		if (*tid ? stopped == *tid : sig == STEP_MARK) {
+			*tid = stopped;
+			return WSTOPSIG(status);
+		}
+		ptrace(PTRACE_CONT, stopped, NULL, sig);
+	}
+}
+
+/* Have @victim stop at its mark */
+static pid_t reach_mark(FIXTURE_DATA(step) * self, int victim)
+{
+	pid_t tid = 0;
+
+	UT_STORE(self->step->victim, victim);
+	return run_until(self, &tid) == STEP_MARK &&
+	       who(self, tid) == victim ? tid : -1;
+}
+
+#define OPTIONS	(PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL)
+
+/* Start the process, traced; all of its threads have had a turn */
+static bool start_traced(FIXTURE_DATA(step) * self)
+{
+	int status;
+	pid_t tid;
+
+	self->pid = fork();
+	if (!self->pid) {
+		ptrace(PTRACE_TRACEME);
+		raise(SIGSTOP);
+		step_process(self->step);
+	}
+	if (self->pid < 0 || waitpid(self->pid, &status, 0) != self->pid ||
+	    !WIFSTOPPED(status) ||
+	    ptrace(PTRACE_SETOPTIONS, self->pid, NULL, OPTIONS) ||
+	    ptrace(PTRACE_CONT, self->pid, NULL, NULL))
+		return false;
+	tid = reach_mark(self, STEP_YIELD);
+	return tid > 0 && !ptrace(PTRACE_CONT, tid, NULL, NULL);
+}
+
+/* One instruction of @tid; false if that does not end as it should */
+static bool step_once(FIXTURE_DATA(step) * self, pid_t tid)
+{
+	return !ptrace(PTRACE_SINGLESTEP, tid, NULL, NULL) &&
+	       run_until(self, &tid) == SIGTRAP;
+}
+
+static bool step_to(FIXTURE_DATA(step) * self, pid_t tid, uintptr_t address)
+{
+	int i;
+
+	for (i = 0; i < STEPS_MAX; i++) {
+		if (!step_once(self, tid))
+			return false;
+		if (regs_of(tid).rip == address)
+			return true;
+	}
+	return false;
+}
+
+/* All that the threads can say of themselves */
+static void expect_sane(struct __test_metadata *_metadata, struct step *step)
+{
+	long turns = step->thread[STEP_EXECUTE].turns, left;
+	int i;
+
+	EXPECT_EQ(0, step->error);
+	EXPECT_LT(0, turns);
+	for (i = 0; i < STEP_THREADS; i++) {
+		left = turns - step->thread[i].turns;
+		EXPECT_TRUE(left == 0 || left == 1);
+		EXPECT_EQ(0, step->thread[i].bad);
+	}
+	TH_LOG("turns %ld user %llu resolved %llu finished %llu slow %llu %llu",
+	       turns, step->sum.user, step->sum.resolved, step->sum.finished,
+	       step->sum.slow_kernel, step->sum.slow_busy);
+}
+
+static void finish(struct __test_metadata *_metadata, FIXTURE_DATA(step) * self)
+{
+	pid_t nobody = -1;
+
+	UT_STORE(self->step->stop, 1);
+	ASSERT_EQ(0, run_until(self, &nobody));
+	expect_sane(_metadata, self->step);
+}
+
+/* Which function is @address in? -1 if it is in none */
+static int function_at(FIXTURE_DATA(step) * self, uintptr_t address)
+{
+	int i;
+
+	for (i = 0; i < STEP_THREADS; i++)
+		if (address - self->function[i] < FUNCTION_SIZE)
+			return i;
+	return -1;
+}
+
+#define ALL	((1 << STEP_THREADS) - 1)
+
+/*
+ * Step the threads in the mask @who_steps until the first of them, which is at
+ * a mark, has taken @turns more turns. Counts the steps in each function. No
+ * step is longer than it should be: then its turns would fly past.
+ */
+static void step_turns(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(step) * self, int who_steps, long turns,
+		       unsigned int *steps)
+{
+	int i, status, first = __builtin_ctz(who_steps);
+	struct step_thread *thread = self->step->thread;
+	long now, last;
+	pid_t tid;
+
+	tid = reach_mark(self, first);
+	ASSERT_LT(0, tid);
+	for (i = first + 1; i < STEP_THREADS; i++)
+		if (who_steps & 1 << i)
+			ASSERT_EQ(0, syscall(SYS_tgkill, self->pid,
+					     thread[i].tid, SIGSTOP));
+	now = thread[first].turns;
+	turns += now;
+	ptrace(PTRACE_SINGLESTEP, tid, NULL, NULL);
+	while (now < turns) {
+		tid = next_stop(self, &status);
+		ASSERT_LT(0, tid);
+		last = now;
+		now = UT_LOAD(thread[first].turns);
+		EXPECT_LE(now, last + 1) TH_LOG("a step of thread %d", first);
+		ASSERT_FALSE(half_way(self, tid));
+		i = function_at(self, regs_of(tid).rip);
+		if (i >= 0)
+			steps[i]++;
+		i = who(self, tid);
+		ptrace(i >= 0 && who_steps & 1 << i ? PTRACE_SINGLESTEP :
+		       PTRACE_CONT, tid, NULL, signal_of(status));
+	}
+}
+
+#define TURNS	5
+
+TEST_F(step, by_step_a_thread_gets_through_its_function)
+{
+	unsigned int steps[STEP_THREADS] = {};
+	int i;
+
+	ASSERT_TRUE(start_traced(self));
+	for (i = 0; i < STEP_THREADS; i++) {
+		step_turns(_metadata, self, 1 << i, TURNS, steps);
+		/* What comes before the switch itself */
+		EXPECT_LE(5 * TURNS, steps[i]);
+	}
+	finish(_metadata, self);
+	EXPECT_LE(STEP_THREADS * (TURNS - 1), self->step->sum.finished);
+}
+
+TEST_F(step, by_step_all_threads_get_through)
+{
+	unsigned int steps[STEP_THREADS] = {};
+
+	ASSERT_TRUE(start_traced(self));
+	step_turns(_metadata, self, ALL, 1, steps);
+	finish(_metadata, self);
+}
+
+/* Let @victim at @tid handle a signal, to come by the tracer or by itself */
+static bool signal_victim(FIXTURE_DATA(step) * self, int victim, pid_t tid,
+			  bool injected)
+{
+	struct step_thread *thread = &self->step->thread[victim];
+	long handled = thread->handled;
+
+	if (injected) {
+		ptrace(PTRACE_CONT, tid, NULL, STEP_SIGNAL);
+	} else {
+		syscall(SYS_tgkill, self->pid, tid, STEP_SIGNAL);
+		ptrace(PTRACE_CONT, tid, NULL, NULL);
+		if (run_until(self, &tid) != STEP_SIGNAL)
+			return false;
+		ptrace(PTRACE_CONT, tid, NULL, STEP_SIGNAL);
+	}
+	/* It does before it comes to its next mark */
+	tid = reach_mark(self, victim);
+	if (tid < 0 || thread->handled != handled + 1)
+		return false;
+	ptrace(PTRACE_CONT, tid, NULL, NULL);
+	return true;
+}
+
+TEST_F(step, a_signal_at_each_step_comes_to_who_was_stepped)
+{
+	int i, k, n;
+	pid_t tid;
+
+	ASSERT_TRUE(start_traced(self));
+	for (i = 0; i < STEP_THREADS; i++) {
+		/* Until the switch has taken place, and a bit beyond */
+		for (k = 0; k < 25; k++) {
+			tid = reach_mark(self, i);
+			ASSERT_LT(0, tid);
+			ASSERT_TRUE(step_to(self, tid, self->function[i]));
+			for (n = 0; n < k; n++)
+				ASSERT_TRUE(step_once(self, tid));
+			ASSERT_FALSE(half_way(self, tid));
+			ASSERT_TRUE(signal_victim(self, i, tid, k & 1));
+		}
+	}
+	finish(_metadata, self);
+}
+
+#define DEBUGREG(n)	(offsetof(struct user, u_debugreg) + 8 * (n))
+
+/* Execution of one byte */
+static bool set_breakpoint(pid_t tid, uintptr_t address)
+{
+	return !ptrace(PTRACE_POKEUSER, tid, DEBUGREG(7), 0) &&
+	       !ptrace(PTRACE_POKEUSER, tid, DEBUGREG(0), address) &&
+	       !ptrace(PTRACE_POKEUSER, tid, DEBUGREG(7), 1);
+}
+
+static bool clear_breakpoint(pid_t tid)
+{
+	return !ptrace(PTRACE_POKEUSER, tid, DEBUGREG(7), 0);
+}
+
+/*
+ * @victim runs to @address, if there is an instruction that it comes to in its
+ * next turn, and has a signal there. 1 if there was one, negative if not as it
+ * should be.
+ */
+static int break_at(FIXTURE_DATA(step) * self, int victim, uintptr_t address)
+{
+	pid_t tid = reach_mark(self, victim);
+	int sig;
+
+	if (tid < 0 || !set_breakpoint(tid, address))
+		return -1;
+	UT_STORE(self->step->victim, victim);
+	ptrace(PTRACE_CONT, tid, NULL, NULL);
+	sig = run_until(self, &tid);
+	if (sig != SIGTRAP && sig != STEP_MARK)
+		return -2;
+	if (half_way(self, tid))
+		return -3;
+	if (!clear_breakpoint(tid))
+		return -4;
+	if (sig == STEP_MARK) {
+		ptrace(PTRACE_CONT, tid, NULL, NULL);
+		return 0;
+	}
+	return signal_victim(self, victim, tid, address & 1) ? 1 : -5;
+}
+
+TEST_F(step, a_signal_at_each_instruction_comes_to_who_was_interrupted)
+{
+	unsigned int offset, hits;
+	int i, ret;
+
+	ASSERT_TRUE(start_traced(self));
+	for (i = 0; i < STEP_THREADS; i++) {
+		for (offset = hits = 0; offset < FUNCTION_SIZE; offset++) {
+			ret = break_at(self, i, self->function[i] + offset);
+			ASSERT_LE(0, ret) TH_LOG("function %d + %#x", i, offset);
+			hits += ret;
+		}
+		TH_LOG("function %d: %u instructions", i, hits);
+		EXPECT_LE(FUNCTION_INSNS, hits);
+	}
+	finish(_metadata, self);
+	EXPECT_LE(STEP_THREADS * FUNCTION_INSNS / 2, self->step->sum.finished);
+}
+
+#define SIGNALS	3000
+#define BURST	16
+
+/* Sent as a real-time signal, so that none is merged with another one */
+static bool queue_signal(pid_t pid, pid_t tid)
+{
+	siginfo_t info = { .si_code = SI_QUEUE };
+
+	return !syscall(SYS_rt_tgsigqueueinfo, pid, tid, STEP_SIGNAL, &info);
+}
+
+static long handled(struct step *step)
+{
+	long sum = 0;
+	int i;
+
+	for (i = 0; i < STEP_THREADS; i++)
+		sum += UT_LOAD(step->thread[i].handled);
+	return sum;
+}
+
+TEST_F(step, signals_at_any_time_are_handled_once_by_who_they_are_for)
+{
+	struct step *step = self->step;
+	int i;
+
+	self->pid = fork();
+	if (!self->pid)
+		step_process(step);
+	ASSERT_LT(0, self->pid);
+	ASSERT_TRUE(UT_WAIT(UT_LOAD(step->thread[STEP_YIELD].turns)));
+	for (i = 0; i < SIGNALS; i++) {
+		ASSERT_TRUE(queue_signal(self->pid,
+					 step->thread[i % STEP_THREADS].tid));
+		if (!(i % BURST))
+			ASSERT_TRUE(UT_WAIT(handled(step) == i + 1));
+	}
+	ASSERT_TRUE(UT_WAIT(handled(step) == SIGNALS));
+	for (i = 0; i < STEP_THREADS; i++)
+		EXPECT_EQ(SIGNALS / STEP_THREADS, step->thread[i].handled);
+	UT_STORE(step->stop, 1);
+	EXPECT_EQ(0, ut_wait_child(self->pid, UT_LIMIT_MS));
+	self->pid = 0;
+	expect_sane(_metadata, step);
+}
+
+TEST_HARNESS_MAIN

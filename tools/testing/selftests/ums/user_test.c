@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The user switch: that it is one, who runs afterwards, what it falls back to,
+ * and what is counted.
+ */
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "user.h"
+
+#define ROUNDS	1000
+
+static __thread pid_t my_tid;
+
+FIXTURE(user)
+{
+	struct ut_base base;
+	struct ut_thread worker;
+	struct ut_thread other;
+};
+
+FIXTURE_SETUP(user)
+{
+	if (ut_absent())
+		SKIP(return, UT_ABSENT);
+	if (!uu_init())
+		SKIP(return, UU_ABSENT);
+	ASSERT_EQ(0, ut_base_open(&self->base, 16, UMS_ORPHAN_RELEASE));
+	ASSERT_EQ(0, ut_base_schedule_here(&self->base));
+	my_tid = uu_resolve();
+}
+
+FIXTURE_TEARDOWN(user)
+{
+	if (!uu.execute)
+		return;
+	EXPECT_EQ(0, ut_detach());
+	ut_base_close(&self->base);
+}
+
+/* Counts its turns in ret, and says that it is itself in done */
+static void yields(struct ut_thread *self)
+{
+	long i, rounds = (long)self->arg;
+
+	for (i = 0; i < rounds; i++) {
+		self->ret++;
+		uu_yield(self, i);
+	}
+}
+
+#define USER_YIELD	(UMS_REASON_YIELDED | UMS_RETURN_USER)
+
+TEST_F(user, a_switch_is_not_a_system_call)
+{
+	struct ums_context *slot = ut_slot(&self->base, self->base.sched);
+	struct ums_switches before, after;
+	long i;
+
+	ASSERT_EQ(0, ut_spawn_worker(&self->base, &self->worker, yields,
+				     (void *)ROUNDS));
+	ASSERT_EQ(USER_YIELD, uu_start(&self->base, &self->worker));
+	before = uu_switches(&self->base, self->worker.ctx);
+	for (i = 1; i < ROUNDS; i++) {
+		ASSERT_EQ(USER_YIELD, uu_run(&self->base, &self->worker));
+		ASSERT_EQ(i, slot->param);
+		ASSERT_EQ((__u32)self->worker.ctx, slot->yielder);
+	}
+	EXPECT_EQ(ROUNDS, self->worker.ret);
+	after = uu_switches(&self->base, self->worker.ctx);
+	EXPECT_EQ(ROUNDS, after.user);
+	TH_LOG("resolved %llu finished %llu slow %llu %llu %llu",
+	       after.resolved, after.finished, after.slow_kernel,
+	       after.slow_ids, after.slow_busy);
+	EXPECT_LT(after.resolved - before.resolved, ROUNDS / 2);
+	EXPECT_EQ(UMS_REASON_TERMINATED, uu_run(&self->base, &self->worker));
+	ut_join(&self->worker);
+}
+
+static void asks_who(struct ut_thread *self)
+{
+	long i;
+
+	for (i = 0; i < (long)self->arg; i++) {
+		if (syscall(SYS_gettid) != self->tid)
+			self->ret++;
+		uu_yield(self, i);
+	}
+}
+
+TEST_F(user, a_system_call_is_made_by_who_runs)
+{
+	long i;
+
+	ASSERT_EQ(0, ut_spawn_worker(&self->base, &self->worker, asks_who,
+				     (void *)ROUNDS));
+	ASSERT_EQ(USER_YIELD, uu_start(&self->base, &self->worker));
+	for (i = 1; i < ROUNDS; i++) {
+		ASSERT_EQ(my_tid, syscall(SYS_gettid));
+		ASSERT_EQ(USER_YIELD, uu_run(&self->base, &self->worker));
+	}
+	EXPECT_EQ(0, self->worker.ret);
+	EXPECT_EQ(UMS_REASON_TERMINATED, uu_run(&self->base, &self->worker));
+	ut_join(&self->worker);
+}
+
+TEST_HARNESS_MAIN
