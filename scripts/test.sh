@@ -6,7 +6,8 @@
 kernels=${KERNEL:-release debug}
 . "$(dirname "$0")/lib.sh"
 
-: "${TESTS:=*}" "${REPEAT:=1}" "${TIMEOUT:=1800}"
+: "${TESTS:=*}" "${REPEAT:=1}"
+: "${TIMEOUT:=$((1800 * REPEAT))}"
 selftests=$build/user/selftests
 work=$build/test.$$
 trap 'rm -rf "$work"' EXIT
