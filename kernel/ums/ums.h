@@ -411,6 +411,8 @@ static inline void ums_lock_two(struct ums_ctx *a, struct ums_ctx *b)
 	raw_spin_lock(&a->lock);
 	if (a != b)
 		raw_spin_lock_nested(&b->lock, SINGLE_DEPTH_NESTING);
+	else
+		__acquire(&b->lock);
 }
 
 /**
@@ -423,6 +425,8 @@ static inline void ums_unlock_two(struct ums_ctx *a, struct ums_ctx *b)
 	raw_spin_unlock(&a->lock);
 	if (a != b)
 		raw_spin_unlock(&b->lock);
+	else
+		__release(&b->lock);
 	local_irq_enable();
 }
 
