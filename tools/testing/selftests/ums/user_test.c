@@ -26,7 +26,10 @@ FIXTURE_SETUP(user)
 		SKIP(return, UT_ABSENT);
 	if (!uu_init())
 		SKIP(return, UU_ABSENT);
-	ASSERT_EQ(0, ut_base_open(&self->base, 16, UMS_ORPHAN_RELEASE));
+	/* Moved to another cpu they would need the kernel now and then */
+	ASSERT_EQ(0, uu_pin());
+	ASSERT_EQ(0, ut_base_open_flags(&self->base, 16, UMS_ORPHAN_RELEASE,
+					0));
 	ASSERT_EQ(0, ut_base_schedule_here(&self->base));
 	my_tid = uu_resolve();
 }
@@ -39,7 +42,7 @@ FIXTURE_TEARDOWN(user)
 	ut_base_close(&self->base);
 }
 
-/* Counts its turns in ret, and says that it is itself in done */
+/* Counts its turns in ret */
 static void yields(struct ut_thread *self)
 {
 	long i, rounds = (long)self->arg;
@@ -103,6 +106,63 @@ TEST_F(user, a_system_call_is_made_by_who_runs)
 	EXPECT_EQ(0, self->worker.ret);
 	EXPECT_EQ(UMS_REASON_TERMINATED, uu_run(&self->base, &self->worker));
 	ut_join(&self->worker);
+}
+
+TEST_F(user, each_slow_path_is_counted)
+{
+	struct ums_switches before, after;
+	struct ums_event event;
+
+	ASSERT_EQ(0, ut_spawn_worker(&self->base, &self->worker, yields,
+				     (void *)3));
+	ASSERT_EQ(1, ut_next_of(&self->base, self->worker.ctx, &event));
+	before = uu_switches(&self->base, self->base.sched);
+	/* Its registers are in the kernel, then in its slot */
+	ASSERT_EQ(USER_YIELD, uu_execute(&self->base, &self->worker));
+	ASSERT_EQ(USER_YIELD, uu_execute(&self->base, &self->worker));
+	after = uu_switches(&self->base, self->base.sched);
+	EXPECT_EQ(1, after.slow_kernel - before.slow_kernel);
+	EXPECT_EQ(1, after.user - before.user);
+
+	/* As if its rseq area were that of another cpu */
+	uu_slot(&self->worker)->ids ^= 1;
+	ASSERT_EQ(USER_YIELD, uu_execute(&self->base, &self->worker));
+	after = uu_switches(&self->base, self->base.sched);
+	EXPECT_EQ(1, after.slow_ids - before.slow_ids);
+	EXPECT_EQ(1, after.user - before.user);
+
+	ASSERT_EQ(UMS_REASON_TERMINATED, uu_run(&self->base, &self->worker));
+	after = uu_switches(&self->base, self->base.sched);
+	before.slow_busy = after.slow_busy;
+	EXPECT_EQ(-ESRCH, uu_execute(&self->base, &self->worker));
+	after = uu_switches(&self->base, self->base.sched);
+	EXPECT_EQ(1, after.slow_busy - before.slow_busy);
+	ut_join(&self->worker);
+}
+
+TEST(group_may_be_without_user_switches)
+{
+	struct ut_thread worker;
+	struct ut_base base;
+	long i;
+
+	if (ut_absent())
+		SKIP(return, UT_ABSENT);
+	if (!uu_init())
+		SKIP(return, UU_ABSENT);
+	ASSERT_EQ(0, ut_base_open_flags(&base, 4, UMS_ORPHAN_RELEASE,
+					UMS_SETUP_KERNEL_SWITCH));
+	ASSERT_EQ(0, ut_base_schedule_here(&base));
+	ASSERT_EQ(0, ut_spawn_worker(&base, &worker, yields, (void *)10));
+	ASSERT_EQ(UMS_REASON_YIELDED, uu_start(&base, &worker));
+	for (i = 1; i < 10; i++)
+		ASSERT_EQ(UMS_REASON_YIELDED, uu_run(&base, &worker));
+	EXPECT_EQ(10, worker.ret);
+	EXPECT_EQ(0, uu_switches(&base, worker.ctx).user);
+	EXPECT_EQ(UMS_REASON_TERMINATED, uu_run(&base, &worker));
+	ut_join(&worker);
+	EXPECT_EQ(0, ut_detach());
+	ut_base_close(&base);
 }
 
 TEST_HARNESS_MAIN
