@@ -7,7 +7,7 @@ SCRIPTS := scripts
 
 # The command is taken as it was typed: make must not expand it.
 export UMS_CMD = $(value CMD)
-export KERNEL KSRC SMP MEM TIMEOUT ICOUNT TESTS REPEAT JOBS
+export KERNEL KSRC SMP MEM TIMEOUT ICOUNT CMDLINE TESTS REPEAT JOBS
 
 .PHONY: run shell test kernel user patched check clean help
 .NOTPARALLEL:

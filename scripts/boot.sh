@@ -6,8 +6,8 @@
 #   boot.sh shell           an interactive shell on this terminal
 #
 # What the job writes to its descriptor 3 arrives at ours, if we have one.
-# Its directory is JOB_CWD. SMP, MEM, TIMEOUT (seconds for the job, 0: none)
-# and ICOUNT=1 are what make's help says.
+# Its directory is JOB_CWD. SMP, MEM, TIMEOUT (seconds for the job, 0: none),
+# ICOUNT=1 and CMDLINE are what make's help says.
 #
 # Exit status: the job's; 124 if it took too long; 125 if the guest failed. A
 # guest that ends without a complete verdict has failed, and so has one whose
@@ -78,7 +78,7 @@ write_job() {
 cmdline="console=ttyS0 panic=-1 reboot=t oops=panic panic_on_warn=1
 	softlockup_panic=1 hung_task_panic=1 sysctl.kernel.panic_on_rcu_stall=1
 	watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=60
-	tsc=reliable printk.devkmsg=on loglevel=7"
+	tsc=reliable printk.devkmsg=on loglevel=7 ${CMDLINE:-}"
 
 # Two nodes, a socket each, wherever the cpus can be halved.
 machine() {

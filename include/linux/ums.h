@@ -127,12 +127,9 @@ static inline bool ums_syscall_enter(struct pt_regs *regs, long nr,
  */
 static inline bool ums_syscall_skipped(void)
 {
-	struct ums_gate *gate = ums_gate();
+	const struct ums_gate *gate = ums_gate();
 
-	if (likely(!gate || !gate->skipped))
-		return false;
-	gate->skipped = false;
-	return true;
+	return unlikely(gate) && gate->skipped;
 }
 
 /**

@@ -340,6 +340,7 @@ SYSCALL_DEFINE4(ums_execute, int, group_fd, u64, ctx,
 void ums_give_back(struct ums_task *ut, u32 reason, u64 arg,
 		   const struct pt_regs *save)
 {
+	u32 state = save ? UMS_STATE_USER_HELD : UMS_STATE_READY;
 	struct ums_ctx *ctx = ut->ctx;
 	struct task_struct *wake;
 
@@ -351,8 +352,7 @@ void ums_give_back(struct ums_task *ut, u32 reason, u64 arg,
 		ums_ctx_count(&ctx->stats.yielded, &ctx->slot->yielded);
 	else
 		ums_ctx_count(&ctx->stats.preempted, &ctx->slot->preempted);
-	ums_ctx_transition(ctx, save ? UMS_STATE_USER_HELD : UMS_STATE_READY,
-			   reason, 0, arg);
+	ums_ctx_transition(ctx, state, reason, 0, arg);
 	if (save) {
 		ut->held = UMS_HELD_USER;
 		ut->kept = true;
@@ -361,10 +361,9 @@ void ums_give_back(struct ums_task *ut, u32 reason, u64 arg,
 		ums_publish(ctx);
 	}
 	wake = ums_vp_return(ut);
-	if (!wake && !save) {
+	if (!wake) {
 		/* No scheduler to tell; @arg is lost with its reader. */
-		ums_ctx_transition(ctx, UMS_STATE_READY, UMS_REASON_READY,
-				   0, 0);
+		ums_ctx_transition(ctx, state, UMS_REASON_READY, 0, 0);
 		ums_list_queue(ut->list, ctx);
 	}
 	raw_spin_unlock_irq(&ctx->lock);
@@ -372,7 +371,7 @@ void ums_give_back(struct ums_task *ut, u32 reason, u64 arg,
 		ums_wake_up_here(wake);
 	preempt_enable_no_resched();
 
-	if (!wake && !save)
+	if (!wake)
 		ums_list_notify(ut->list);
 }
 

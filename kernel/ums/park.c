@@ -5,9 +5,8 @@
  * This is the one place where UMS threads park, and the one place that clears
  * TIF_UMS of a UMS thread. No thread passes it to user mode without a VP:
  *
- * - A thread that loses its VP sets its own TIF_UMS (ums_vp_return(),
- *   ums_vp_pass()), and whoever wants a VP back sets that of the carrier
- *   (ums_vp_preempt()).
+ * - A thread that loses its VP sets its own TIF_UMS (ums_vp_leave()), and
+ *   whoever wants a VP back sets that of the carrier (ums_vp_preempt()).
  * - The exit loop calls __ums_exit_to_user() first thing in every round, and
  *   makes another round as long as TIF_UMS is set.
  * - Where this returns without a VP, for a signal to be handled, it has set
@@ -105,7 +104,7 @@ static bool ums_pull_for_signal(struct ums_task *ut, struct pt_regs *regs)
 static bool ums_park_worker(struct ums_task *ut, struct pt_regs *regs)
 {
 	for (;;) {
-		/* Pairs with the release in ums_vp_pass(). */
+		/* Pairs with the release in ums_vp_give(). */
 		if (smp_load_acquire(&ut->vp))
 			return true;
 		if (READ_ONCE(ut->released)) {
@@ -195,7 +194,7 @@ static bool ums_park_scheduler(struct ums_task *ut)
 
 	for (;;) {
 		set_current_state(state | TASK_FREEZABLE);
-		/* Pairs with the release in ums_vp_return(). */
+		/* Pairs with the release in ums_vp_give() and ums_vp_return(). */
 		if (smp_load_acquire(&ut->vp))
 			break;
 		if (fatal_signal_pending(current))
@@ -257,6 +256,7 @@ void __ums_exit_to_user(struct pt_regs *regs)
 	bool done;
 
 	ut->fault = false;
+	ut->gate.skipped = false;
 	/* First of all, since what there is to do is for the right thread. */
 	if (ut->user_switch && ut->vp && ut->held == UMS_HELD_KERNEL &&
 	    (ums_mismatched() || ums_arch_in_vdso(regs)))

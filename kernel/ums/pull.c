@@ -22,9 +22,7 @@
  * where it sleeps, and T looks again. A carrier that is asleep already does not
  * run T. Each turn of the loop follows an answer: nothing is polled.
  */
-#include <linux/preempt.h>
 #include <linux/rculist.h>
-#include <linux/rseq.h>
 #include <linux/sched/signal.h>
 
 #include "ums.h"
@@ -58,9 +56,7 @@ bool ums_pull(struct ums_task *ut, struct pt_regs *regs, bool force)
 
 	if (!ums_arch_load(ctx->slot, regs, 0))
 		force_fatal_sig(SIGSEGV);
-	preempt_disable();
-	rseq_migrate(current);
-	preempt_enable();
+	ums_moved();
 	return true;
 }
 

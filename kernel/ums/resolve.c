@@ -85,8 +85,12 @@ static void ums_corrupt(void)
 		force_fatal_sig(SIGSEGV);
 }
 
-/* current has got other user registers, which may have been on another cpu. */
-static void ums_moved(void)
+/**
+ * ums_moved - current has got other user registers
+ *
+ * They may have been on another cpu.
+ */
+void ums_moved(void)
 {
 	preempt_disable();
 	rseq_migrate(current);

@@ -531,6 +531,7 @@ void ums_resolve(struct ums_task *ut, struct pt_regs *regs);
 void ums_vp_set_ids(struct ums_task *ut);
 void ums_vp_taken(struct ums_task *ut, struct pt_regs *regs);
 bool ums_user_left(const struct ums_task *ut);
+void ums_moved(void);
 
 /* pull.c */
 bool ums_pull(struct ums_task *ut, struct pt_regs *regs, bool force);

@@ -265,7 +265,7 @@ void __ums_sched_blocked(struct task_struct *tsk)
 		ums_serve(ut);
 	if (ums_is_scheduler(ut) || ums_mismatched())
 		return;
-	/* Others only move it between these two. */
+	/* Others move it between these, and USER_HELD, only. */
 	ctx_state = READ_ONCE(ctx->state);
 	if (ctx_state != UMS_STATE_RUNNING && ctx_state != UMS_STATE_READY)
 		return;

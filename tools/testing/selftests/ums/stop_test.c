@@ -28,7 +28,8 @@ enum who { SCHEDULER, PARKED, BLOCKED, COMPUTING, NR_WHO };
  * @tid: Threads of the child.
  * @ready: All of them are in their place.
  * @progress: Counts while the computing worker computes.
- * @stop: The child shall run everything to its end, and exit.
+ * @stop: The child shall run everything to its end, and exit; or go on, now
+ *	that it is traced.
  * @events: Events of the computing worker.
  * @nr_events: How many there are.
  */
@@ -300,11 +301,17 @@ TEST_F(stop, and_SIGKILL_of_a_stopped_process_is_prompt)
 	ASSERT_TRUE(status >= 0 && WIFSIGNALED(status));
 }
 
+#define UNTRACED	10
+
 /* System calls of a worker that is traced across switches: in, out, in, out */
 static void call_and_switch(struct ut_thread *thread)
 {
 	int i;
 
+	for (i = 0; i < UNTRACED; i++) {
+		syscall(SYS_getppid);
+		ut_yield(i);
+	}
 	for (i = 0; i < 20; i++) {
 		syscall(SYS_getppid);
 		ut_yield(i);
@@ -312,10 +319,28 @@ static void call_and_switch(struct ut_thread *thread)
 	}
 }
 
-static int run_traced(struct child *child, int go)
+/* What comes before must not be seen later */
+static bool run_untraced(struct child *child)
+{
+	struct ums_event event;
+	int i, k;
+
+	for (k = 0; k < UNTRACED; k++) {
+		for (i = 1; i < 3; i++) {
+			syscall(SYS_getppid);
+			if (ut_run_to(&child->base, child->thread[i].ctx,
+				      &event, UMS_REASON_YIELDED) !=
+			    UMS_REASON_YIELDED)
+				return false;
+		}
+	}
+	return true;
+}
+
+static int run_traced(struct child *child)
 {
 	struct ut_base *base = &child->base;
-	char byte;
+	long ret;
 	int i;
 
 	if (ut_base_open(base, 8, UMS_ORPHAN_RELEASE) ||
@@ -329,12 +354,23 @@ static int run_traced(struct child *child, int go)
 		while (ut_slot_state(base, child->thread[i].ctx) !=
 		       UMS_STATE_READY)
 			ut_nap();
+	if (!run_untraced(child))
+		return __LINE__;
 	child->shared->tid[SCHEDULER] = gettid();
 	child->shared->tid[PARKED] = child->thread[1].tid;
 	child->shared->tid[BLOCKED] = child->thread[2].tid;
 	UT_STORE(child->shared->ready, 1);
-	if (read(go, &byte, 1) != 1)
-		return __LINE__;
+	/* Not in a system call when the tracer comes */
+	while (!UT_LOAD(child->shared->stop))
+		;
+	for (i = 1; i < 3; i++) {
+		do {
+			ret = ut_execute(base->group, child->thread[i].ctx,
+					 NULL);
+		} while (ret == -EAGAIN || ret == UMS_REASON_YIELDED);
+		if (ret != UMS_REASON_BLOCKED)
+			return __LINE__;
+	}
 	return ut_schedule(base, 2) ? __LINE__ : 0;
 }
 
@@ -342,19 +378,18 @@ TEST(traced_system_calls_pair_up_in_every_thread)
 {
 	unsigned int inside[3] = {}, calls[3] = {}, bad = 0;
 	struct child child = {};
-	int go[2], status, who;
 	pid_t pid, tid;
+	int status, who;
 
 	if (ut_absent())
 		SKIP(return, UT_ABSENT);
 	child.shared = mmap(NULL, sizeof(*child.shared), PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, child.shared);
-	ASSERT_EQ(0, pipe(go));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid)
-		_exit(run_traced(&child, go[0]) % 256);
+		_exit(run_traced(&child) % 256);
 	ASSERT_TRUE(UT_WAIT(UT_LOAD(child.shared->ready)));
 	for (who = 0; who < 3; who++) {
 		tid = child.shared->tid[who];
@@ -363,7 +398,7 @@ TEST(traced_system_calls_pair_up_in_every_thread)
 				    PTRACE_O_EXITKILL));
 		ASSERT_EQ(0, ptrace(PTRACE_INTERRUPT, tid, 0, 0));
 	}
-	ASSERT_EQ(1, write(go[1], "x", 1));
+	UT_STORE(child.shared->stop, 1);
 
 	while ((tid = waitpid(-1, &status, __WALL)) > 0) {
 		struct ptrace_syscall_info info = {};

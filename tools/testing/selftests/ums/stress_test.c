@@ -5,16 +5,19 @@
  * for a bounded number of lives. Each life must come to its end with its own
  * registers, stack, TLS, files and signals, and with counters that add up.
  *
- * Who may execute whom is kept in one word per worker, @maybe_ready: it is set
+ * Who may execute whom is kept in a count per worker, @maybe_ready: one more
  * whenever somebody learns, or is about to see to it, that the worker is
- * READY, and taken by whoever executes it. It may be set too much (the kernel
- * then says -EBUSY and the like), never too little.
+ * READY, and one less by whoever executes it. It may be too much (the kernel
+ * then says -EBUSY and the like), never too little. A flag would be: a worker
+ * that says it will execute another one can be preempted first, and be executed,
+ * and then leaves without anybody being told once more.
  */
 #include <signal.h>
 #include <sys/syscall.h>
 
 #include "../kselftest_harness.h"
 #include "common.h"
+#include "tell.h"
 
 #define WORKERS		10
 #define SCHEDULERS	3
@@ -32,7 +35,7 @@
  *
  * @thread: The worker. First, since its address is the cookie.
  * @ctx: Its context, for others to execute.
- * @maybe_ready: It may be executed.
+ * @maybe_ready: How often it may be executed.
  * @signals: Signals sent to it, times ONE_SIGNAL, and CLOSED.
  * @handled: Signals that it handled, times ONE_SIGNAL.
  * @bad: What it saw that must not be.
@@ -86,8 +89,16 @@ static void on_other_signal(int sig)
 
 static bool claim(struct seat *seat)
 {
-	return UT_LOAD(seat->maybe_ready) &&
-	       __atomic_exchange_n(&seat->maybe_ready, 0, __ATOMIC_ACQ_REL);
+	uint32_t count = UT_LOAD(seat->maybe_ready);
+
+	while (count) {
+		if (__atomic_compare_exchange_n(&seat->maybe_ready, &count,
+						count - 1, false,
+						__ATOMIC_ACQ_REL,
+						__ATOMIC_ACQUIRE))
+			return true;
+	}
+	return false;
 }
 
 /* After an execute of @ctx that failed: whether it was right to */
@@ -95,16 +106,16 @@ static bool give_back(struct seat *seat, __u64 ctx, long ret)
 {
 	/* The next one is ready, but begin() has not told its name yet */
 	if (ctx == UT_NONE) {
-		UT_STORE(seat->maybe_ready, 1);
+		UT_INC(seat->maybe_ready);
 		return ret == -ESRCH;
 	}
 	switch (ret) {
 	case -EBUSY:
 	case -EAGAIN:
+	case -EINPROGRESS:
 	case -EINTR:
-		UT_STORE(seat->maybe_ready, 1);
+		UT_INC(seat->maybe_ready);
 		return true;
-	case -EINPROGRESS:	/* READY will be told */
 	case -ESRCH:		/* its life is over */
 	case -ENXIO:		/* the next one has not begun */
 		return true;
@@ -125,7 +136,7 @@ static const char *execute_other(unsigned int start)
 		seat = &stress.seat[(start + i) % WORKERS];
 		if (seat == my_seat || !claim(seat))
 			continue;
-		UT_STORE(my_seat->maybe_ready, 1);
+		UT_INC(my_seat->maybe_ready);
 		ctx = UT_LOAD(seat->ctx);
 		ret = ut_execute(stress.base.group, ctx, NULL);
 		if (!ret)
@@ -269,11 +280,11 @@ static void learn(const struct ums_event *event)
 	switch (event->reason) {
 	case UMS_REASON_PREEMPTED:
 		UT_INC(stress.preempted);
-		UT_STORE(seat->maybe_ready, 1);
+		UT_INC(seat->maybe_ready);
 		break;
 	case UMS_REASON_READY:
 	case UMS_REASON_YIELDED:
-		UT_STORE(seat->maybe_ready, 1);
+		UT_INC(seat->maybe_ready);
 		break;
 	case UMS_REASON_BLOCKED:
 		if (event->cause == UMS_CAUSE_FAULT)
@@ -345,6 +356,24 @@ static long begin(struct seat *seat)
 	return ret;
 }
 
+static void tell_seats(void)
+{
+	struct seat *seat;
+	unsigned int i;
+
+	for (i = 0; i < WORKERS; i++) {
+		seat = &stress.seat[i];
+		fprintf(stderr,
+			"# seat %u: ctx %#llx tid %d done %d maybe_ready %u signals %u handled %u %s\n",
+			i, seat->ctx, seat->thread.tid, seat->thread.done,
+			seat->maybe_ready, seat->signals, seat->handled,
+			seat->bad ?: "");
+	}
+	fprintf(stderr, "# bad_result %ld terminated %u\n", stress.bad_result,
+		stress.terminated);
+	ut_tell(&stress.base);
+}
+
 FIXTURE(stress) {
 	int unused;
 };
@@ -387,8 +416,10 @@ TEST_F(stress, every_life_comes_to_its_end_unharmed)
 		seat = &stress.seat[i];
 		if (seat->ctx == UT_NONE)
 			continue;
-		ASSERT_TRUE(UT_WAIT(UT_LOAD(seat->thread.done)))
+		ASSERT_TRUE(UT_WAIT(UT_LOAD(seat->thread.done))) {
 			TH_LOG("%u of %u lives ended", ended, LIVES);
+			tell_seats();
+		}
 		ut_join(&seat->thread);
 		ended++;
 		EXPECT_EQ(NULL, seat->bad)
