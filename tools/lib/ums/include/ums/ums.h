@@ -532,7 +532,8 @@ int ums_run(ums_context_t *context, struct ums_event *event);
  * @context: The other worker, ready.
  *
  * The scheduler is told nothing. The caller is ready and in no list: somebody
- * must know to execute it again. Returns then.
+ * must know to execute it again, and was told before; it may also be preempted,
+ * and executed, between the two, so a flag is not enough. Returns then.
  *
  * Errors as execute_ums_thread(); ENOTCONN: the caller is not a worker.
  */
