@@ -53,8 +53,8 @@
  * @group: Where.
  * @id: From user space.
  *
- * Under RCU. The context may be deleted at any time after: take its lock and
- * look at the state, FREE is a deleted one.
+ * Under RCU, or &ums_group.mutex. Without that the context may be deleted at any
+ * time after: take its lock and look at the state, FREE is a deleted one.
  *
  * Return: the context, or NULL if the id is unknown or stale.
  */

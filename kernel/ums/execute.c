@@ -342,6 +342,7 @@ void ums_give_back(struct ums_task *ut, u32 reason, u64 arg,
 {
 	u32 state = save ? UMS_STATE_USER_HELD : UMS_STATE_READY;
 	struct ums_ctx *ctx = ut->ctx;
+	struct ums_vp *vp = ut->vp;
 	struct task_struct *wake;
 
 	if (save)
@@ -367,6 +368,7 @@ void ums_give_back(struct ums_task *ut, u32 reason, u64 arg,
 		ums_list_queue(ut->list, ctx);
 	}
 	raw_spin_unlock_irq(&ctx->lock);
+	ums_serve_home(ut->group, vp);
 	if (wake)
 		ums_wake_up_here(wake);
 	preempt_enable_no_resched();

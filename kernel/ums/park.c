@@ -90,7 +90,9 @@ static bool ums_lock_for_signal(struct ums_task *ut)
 /* As ums_lock_for_signal(), for a worker whose registers are not here. */
 static bool ums_pull_for_signal(struct ums_task *ut, struct pt_regs *regs)
 {
-	if (ums_pull(ut, regs, fatal_signal_pending(current)))
+	if (fatal_signal_pending(current))
+		return ums_pull_dying(ut, regs);
+	if (ums_pull(ut, regs, false))
 		return true;
 	if (!READ_ONCE(ut->vp))
 		ums_wait_served(ut);
@@ -235,7 +237,8 @@ static void ums_finish_execute(struct ums_task *ut, struct pt_regs *regs)
 
 static bool ums_exit_scheduler(struct ums_task *ut, struct pt_regs *regs)
 {
-	if (!ums_park_scheduler(ut))
+	if (!ums_park_scheduler(ut) &&
+	    (ut->held == UMS_HELD_KERNEL || ums_pull_dying(ut, regs)))
 		return false;
 	ums_vp_taken(ut, regs);
 	if (ut->executing)

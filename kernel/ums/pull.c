@@ -21,6 +21,12 @@
  * it may take its registers, or K sees at (B) that it is asked, at the border or
  * where it sleeps, and T looks again. A carrier that is asleep already does not
  * run T. Each turn of the loop follows an answer: nothing is polled.
+ *
+ * A thread that is killed waits for nobody, and its registers are of no matter,
+ * unless a core dump is about to show them. The dump waits for all threads to
+ * die anyway, so T can wait until each carrier has been at the border, or is
+ * dead, and no longer. None of them gets to user mode again, and one that runs
+ * another thread's code still resolves.
  */
 #include <linux/rculist.h>
 #include <linux/sched/signal.h>
@@ -29,12 +35,13 @@
 
 /**
  * ums_pull - current takes its registers out of its slot
- * @ut: A worker, current, without a VP, at the border; user-held.
+ * @ut: current, without a VP, at the border; user-held. A scheduler only if it
+ *	dies.
  * @regs: Its user registers.
  * @force: Also if user code has switched to it: there is no scheduler any more,
  *	or no process.
  *
- * Return: whether it has; then it is LOCKED.
+ * Return: whether it has; then a worker is LOCKED.
  */
 bool ums_pull(struct ums_task *ut, struct pt_regs *regs, bool force)
 {
@@ -48,7 +55,8 @@ bool ums_pull(struct ums_task *ut, struct pt_regs *regs, bool force)
 		raw_spin_unlock_irq(&ctx->lock);
 		return false;
 	}
-	ums_ctx_move(ctx, UMS_STATE_LOCKED);
+	if (!ums_is_scheduler(ut))
+		ums_ctx_move(ctx, UMS_STATE_LOCKED);
 	ut->held = UMS_HELD_KERNEL;
 	ut->kept = false;
 	ut->hidden = false;
@@ -78,6 +86,13 @@ static void ums_ask_carriers(struct ums_group *group)
 	rcu_read_unlock();
 }
 
+/* Does somebody else have current's registers, although it has no VP? */
+static bool ums_is_missed(const struct ums_task *ut)
+{
+	return !READ_ONCE(ut->vp) &&
+	       READ_ONCE(ut->ctx->slot->state) != UMS_STATE_USER_HELD;
+}
+
 /**
  * ums_wait_served - Wait until user code may have left current
  * @ut: A worker, current, without a VP, that could not be pulled.
@@ -91,11 +106,81 @@ void ums_wait_served(struct ums_task *ut)
 	prepare_to_swait_exclusive(served, &wait, TASK_KILLABLE);
 	ums_ask_carriers(ut->group);
 	smp_mb(); /* (A), pairs with (B) in ums_serve() */
-	if (!READ_ONCE(ut->vp) && !fatal_signal_pending(current) &&
-	    READ_ONCE(ut->ctx->slot->state) != UMS_STATE_USER_HELD)
+	if (ums_is_missed(ut) && !fatal_signal_pending(current))
 		schedule();
 	finish_swait(served, &wait);
 	ut->gate.parked = false;
+}
+
+/* Is there a core dump to come, and everybody else to be killed? */
+static bool ums_dumping(void)
+{
+	struct sighand_struct *sighand = current->sighand;
+	bool dumping;
+
+	/* Whoever kills everybody for it holds the lock meanwhile. */
+	spin_lock_irq(&sighand->siglock);
+	dumping = current->signal->core_state;
+	spin_unlock_irq(&sighand->siglock);
+	return dumping;
+}
+
+/* Is there a carrier that was asked, has not answered, and is not dead? */
+static bool ums_unanswered(struct ums_group *group)
+{
+	bool unanswered = false;
+	struct ums_vp *vp;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(vp, &group->vps, node) {
+		raw_spin_lock_irq(&vp->lock);
+		if (vp->serve && !(READ_ONCE(vp->carrier->task->flags) &
+				   (PF_DUMPCORE | PF_POSTCOREDUMP)))
+			unanswered = true;
+		raw_spin_unlock_irq(&vp->lock);
+	}
+	rcu_read_unlock();
+	return unanswered;
+}
+
+/*
+ * Wait until nobody can have current's registers. A carrier that dies sets
+ * PF_POSTCOREDUMP, then looks at vp->serve when it sleeps, with a barrier
+ * between.
+ */
+static void ums_wait_for_dump(struct ums_task *ut)
+{
+	struct swait_queue_head *served = &ut->group->served;
+	DECLARE_SWAITQUEUE(wait);
+
+	ut->gate.parked = true;
+	ums_ask_carriers(ut->group);
+	for (;;) {
+		prepare_to_swait_exclusive(served, &wait, TASK_UNINTERRUPTIBLE);
+		smp_mb(); /* (A), pairs with (B) in ums_serve() */
+		if (!ums_is_missed(ut) || !ums_unanswered(ut->group))
+			break;
+		schedule();
+	}
+	finish_swait(served, &wait);
+	ut->gate.parked = false;
+}
+
+/**
+ * ums_pull_dying - current is killed: see to what a core dump shows of it
+ * @ut: current, without a VP, at the border; user-held.
+ * @regs: Its user registers.
+ *
+ * Return: whether it has its registers. If not it was given a VP, and gets them
+ * from there.
+ */
+bool ums_pull_dying(struct ums_task *ut, struct pt_regs *regs)
+{
+	if (ums_pull(ut, regs, false))
+		return true;
+	if (ums_dumping())
+		ums_wait_for_dump(ut);
+	return ums_pull(ut, regs, true);
 }
 
 /**
@@ -110,4 +195,17 @@ void ums_serve(struct ums_task *ut)
 	WRITE_ONCE(ut->vp->serve, false);
 	smp_mb(); /* who asks again after this is answered again */
 	swake_up_all(&ut->group->served);
+}
+
+/**
+ * ums_serve_home - As ums_serve(), for a VP that has just gone home
+ * @group: Group of current.
+ * @vp: The VP, which current had; it stays valid.
+ *
+ * Somebody may have asked current after it looked, and the scheduler be dead.
+ */
+void ums_serve_home(struct ums_group *group, const struct ums_vp *vp)
+{
+	if (unlikely(READ_ONCE(vp->serve)))
+		swake_up_all(&group->served);
 }

@@ -225,8 +225,6 @@ void ums_resolve(struct ums_task *ut, struct pt_regs *regs)
 
 	if (stage == UMS_STAGE_NONE && !ums_mismatched())
 		return;
-	if (fatal_signal_pending(current))
-		return;
 
 	/* Keeps @next. */
 	rcu_read_lock();

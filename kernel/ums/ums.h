@@ -293,8 +293,8 @@ enum ums_held {
 /**
  * struct ums_task - UMS side of an attached thread
  *
- * Hangs off task_struct; freed when the thread detaches or exits. Others
- * reach it through &ums_ctx.ut, &ums_vp.owner or &ums_vp.carrier, under the
+ * Hangs off task_struct; freed, after a grace period for those that look at
+ * @gate, when the thread detaches or exits. Others reach it through &ums_ctx.ut, &ums_vp.owner or &ums_vp.carrier, under the
  * lock of that member, and keep no pointer beyond.
  *
  * @gate: Must be first.
@@ -328,6 +328,7 @@ enum ums_held {
  * @fault: A page fault from user mode is being handled. Own thread only.
  * @fault_address: Its address. Own thread only.
  * @start_runtime: Cpu time at attachment, ns.
+ * @rcu: For freeing.
  */
 struct ums_task {
 	struct ums_gate		gate;
@@ -351,6 +352,7 @@ struct ums_task {
 	bool			fault;
 	unsigned long		fault_address;
 	u64			start_runtime;
+	struct rcu_head		rcu;
 };
 
 static inline u32 ums_ctx_index(const struct ums_ctx *ctx)
@@ -363,19 +365,22 @@ static inline u32 ums_ctx_index(const struct ums_ctx *ctx)
  * @group: Where.
  * @index: From user space.
  *
- * As ums_ctx_find().
+ * As ums_ctx_find(), or under &ums_group.mutex.
  *
  * Return: the context or NULL.
  */
 static inline struct ums_ctx *ums_ctx_by_index(struct ums_group *group,
 					       u32 index)
 {
-	const struct ums_table *table = rcu_dereference(group->table);
+	const struct ums_table *table;
 
+	table = rcu_dereference_check(group->table,
+				      lockdep_is_held(&group->mutex));
 	if (unlikely(!table || index >= table->size))
 		return NULL;
-	return rcu_dereference(table->ctx[array_index_nospec(index,
-							     table->size)]);
+	index = array_index_nospec(index, table->size);
+	return rcu_dereference_check(table->ctx[index],
+				     lockdep_is_held(&group->mutex));
 }
 
 /* Changes whenever the registers of a context go to its slot */
@@ -535,8 +540,10 @@ void ums_moved(void);
 
 /* pull.c */
 bool ums_pull(struct ums_task *ut, struct pt_regs *regs, bool force);
+bool ums_pull_dying(struct ums_task *ut, struct pt_regs *regs);
 void ums_wait_served(struct ums_task *ut);
 void ums_serve(struct ums_task *ut);
+void ums_serve_home(struct ums_group *group, const struct ums_vp *vp);
 
 /* fdinfo.c */
 void ums_group_show_fdinfo(struct seq_file *m, struct file *file);

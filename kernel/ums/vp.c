@@ -258,13 +258,15 @@ void __ums_sched_blocked(struct task_struct *tsk)
 	struct ums_task *ut = tsk->ums;
 	struct ums_ctx *ctx = ut->ctx;
 	unsigned long flags;
+	struct ums_vp *vp;
 	u32 cause, ctx_state;
 	u64 arg;
 
-	if (unlikely(ut->vp && READ_ONCE(ut->vp->serve)))
-		ums_serve(ut);
-	if (ums_is_scheduler(ut) || ums_mismatched())
+	if (ums_is_scheduler(ut) || ums_mismatched()) {
+		if (ut->vp)
+			ums_serve(ut);
 		return;
+	}
 	/* Others move it between these, and USER_HELD, only. */
 	ctx_state = READ_ONCE(ctx->state);
 	if (ctx_state != UMS_STATE_RUNNING && ctx_state != UMS_STATE_READY)
@@ -278,7 +280,8 @@ void __ums_sched_blocked(struct task_struct *tsk)
 	/* The scheduler shall not preempt us before we are off the runqueue. */
 	preempt_disable();
 	raw_spin_lock_irqsave(&ctx->lock, flags);
-	if (ut->vp) {
+	vp = ut->vp;
+	if (vp) {
 		ums_ctx_count(&ctx->stats.blocked, &ctx->slot->blocked);
 		ums_ctx_transition(ctx, UMS_STATE_BLOCKED, UMS_REASON_BLOCKED,
 				   cause, arg);
@@ -287,6 +290,8 @@ void __ums_sched_blocked(struct task_struct *tsk)
 		ums_ctx_move(ctx, UMS_STATE_LOCKED);
 	}
 	raw_spin_unlock_irqrestore(&ctx->lock, flags);
+	if (vp)
+		ums_serve_home(ut->group, vp);
 	if (wake)
 		ums_wake_up_here(wake);
 	preempt_enable_no_resched();
