@@ -12,6 +12,7 @@
 #ifndef _LINUX_UMS_H
 #define _LINUX_UMS_H
 
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/thread_info.h>
 #include <linux/ums_types.h>
@@ -67,6 +68,19 @@ static inline void ums_task_exit(struct task_struct *tsk)
 {
 	if (unlikely(tsk->ums))
 		__ums_task_exit(tsk);
+}
+
+/**
+ * ums_is_worker - Does a thread only run when a UMS scheduler runs it?
+ * @tsk: Any thread.
+ */
+static inline bool ums_is_worker(struct task_struct *tsk)
+{
+	const struct ums_gate *gate;
+
+	guard(rcu)();
+	gate = (struct ums_gate *)READ_ONCE(tsk->ums);
+	return gate && gate->worker;
 }
 
 /**
@@ -236,6 +250,7 @@ ums_exit_to_user(struct pt_regs *regs, unsigned long ti_work)
 
 static inline void ums_fork(struct task_struct *tsk) { }
 static inline void ums_task_exit(struct task_struct *tsk) { }
+static inline bool ums_is_worker(struct task_struct *tsk) { return false; }
 static inline void ums_sched_blocked(struct task_struct *tsk) { }
 static inline void ums_tick(struct task_struct *curr) { }
 static inline bool ums_syscall_skipped(void) { return false; }

@@ -10,7 +10,7 @@
 /**
  * struct ums_gate - The part of &struct ums_task that the gates look at
  *
- * Its first member. All of it is for the thread itself alone.
+ * Its first member. All of it is for the thread itself alone, but for @worker.
  *
  * @running: The word of the thread's virtual processor that says whose user
  *	code it runs; shared memory. &ums_gate.index while the thread has none,
@@ -18,12 +18,14 @@
  * @index: Index of the thread's own context.
  * @parked: In a sleep of the border, which is not one to report.
  * @skipped: The system call that is being left was not made.
+ * @worker: The thread is a worker; constant. Others read it under RCU.
  */
 struct ums_gate {
 	const u32	*running;
 	u32		index;
 	bool		parked;
 	bool		skipped;
+	bool		worker;
 };
 
 struct ums_task;

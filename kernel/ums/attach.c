@@ -39,6 +39,7 @@ static int ums_bind(struct ums_task *ut, u64 id, u32 role)
 	ctx->role = role;
 	ctx->list_id = ut->list->id;
 	ut->ctx = ctx;
+	ut->gate.worker = role == UMS_ROLE_WORKER;
 	ut->gate.index = ums_ctx_index(ctx);
 	ut->gate.running = &ut->gate.index;
 	WRITE_ONCE(ctx->slot->tid, task_pid_vnr(current));
@@ -58,7 +59,7 @@ static int ums_bind(struct ums_task *ut, u64 id, u32 role)
 	} else {
 		atomic_inc(&group->nr_workers);
 	}
-	current->ums = ut;
+	smp_store_release(&current->ums, ut); /* to ums_is_worker() */
 	trace_ums_attach(id, role, ut->list->id);
 
 	return 0;
@@ -266,7 +267,7 @@ void ums_detach_current(u64 exit_code)
 	if (ut->vp)
 		ums_serve(ut);
 	/* First, since the context may be deleted as soon as it is TERMINATED. */
-	current->ums = NULL;
+	WRITE_ONCE(current->ums, NULL);
 	clear_task_syscall_work(current, UMS);
 	if (scheduler)
 		ums_detach_scheduler(ut);
@@ -284,7 +285,7 @@ void ums_detach_current(u64 exit_code)
 
 	ums_list_put(ut->list);
 	ums_group_put(group);
-	kfree(ut);
+	kfree_rcu(ut, rcu);
 }
 
 /**

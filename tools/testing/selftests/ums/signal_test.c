@@ -6,6 +6,7 @@
  */
 #include <signal.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "../kselftest_harness.h"
 #include "common.h"
@@ -456,6 +457,59 @@ TEST_F(signal, that_a_worker_masks_does_not_end_its_block)
 	EXPECT_EQ(1, worker->ret);
 	EXPECT_EQ(worker->tid, seen.tid);
 	ut_join(worker);
+}
+
+/* Its only worker is the first thread of the process; both could take SIGUSR1 */
+static void schedule_leader(struct ut_thread *self)
+{
+	struct ums_event event;
+	long ret;
+
+	self->ret = __LINE__;
+	if (ut_next(self->base, &event) != 1)
+		return;
+	kill(getpid(), SIGUSR1);
+	/* It came with the return from kill() */
+	self->ret = UT_LOAD(seen.count) == 1 && seen.tid == gettid() ?
+		    0 : __LINE__;
+	do {
+		ret = ut_execute(self->base->group, event.ctx, &event);
+	} while (ret == -EAGAIN || ret == UMS_REASON_YIELDED);
+	if (ret != UMS_REASON_TERMINATED)
+		self->ret = __LINE__;
+}
+
+static int become_parked_leader(void)
+{
+	struct ut_thread scheduler;
+	struct ut_base base;
+	__u64 ctx;
+
+	if (!handle(SIGUSR1, 0) || ut_base_open(&base, 4, UMS_ORPHAN_RELEASE) ||
+	    ut_spawn(&base, &scheduler, UMS_ROLE_SCHEDULER, schedule_leader,
+		     NULL) ||
+	    !UT_WAIT(!UT_LOAD(scheduler.attach_ret)) ||
+	    ut_ctx_create(base.group, 0, &ctx) ||
+	    ut_attach(base.list, UMS_ROLE_WORKER, ctx) || ut_detach())
+		return __LINE__;
+	ut_join(&scheduler);
+	return scheduler.ret;
+}
+
+TEST(for_the_process_does_not_wait_for_a_parked_worker)
+{
+	int status;
+	pid_t pid;
+
+	if (ut_absent())
+		SKIP(return, UT_ABSENT);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		_exit(become_parked_leader() % 256);
+	status = ut_wait_child(pid, UT_LIMIT_MS);
+	ASSERT_TRUE(status >= 0 && WIFEXITED(status));
+	EXPECT_EQ(0, WEXITSTATUS(status));
 }
 
 TEST_HARNESS_MAIN
