@@ -68,7 +68,10 @@
 	incl	UMS_SLOT_SWITCHED(%rdi)
 .endm
 
-/* The control words of FPU and SSE are one word of the slot */
+/*
+ * The control words of FPU and SSE are one word of the slot. They were stored as
+ * two, and to load them as one at once would have to wait for both stores.
+ */
 .macro UMS_LOAD name:req
 	ALTERNATIVE "jmp .L\name\()_pkru_done", "", X86_FEATURE_OSPKE
 	cmpl	UMS_SLOT_PKRU(%rsi), %eax
@@ -83,13 +86,23 @@
 	movq	UMS_SLOT_R13(%rsi), %r13
 	movq	UMS_SLOT_R14(%rsi), %r14
 	movq	UMS_SLOT_R15(%rsi), %r15
+	movq	UMS_SLOT_FSBASE(%rsi), %rax
+	wrfsbase %rax
 	movq	UMS_SLOT_MXCSR(%rsi), %rax
 	cmpq	UMS_SLOT_MXCSR(%rdi), %rax
 	jne	.L\name\()_control
 .L\name\()_control_done:
-	movq	UMS_SLOT_FSBASE(%rsi), %rax
-	wrfsbase %rax
 	movq	UMS_SLOT_RSP(%rsi), %rsp
+.endm
+
+/* A RET would be predicted to go back to where the other side was called from */
+.macro UMS_RETURN
+	popq	%rcx
+	.cfi_adjust_cfa_offset -8
+	.cfi_register rip, rcx
+	jmpq	*%rcx
+	.cfi_adjust_cfa_offset 8
+	.cfi_restore rip
 .endm
 
 /* What a switch seldom has to load */
@@ -138,7 +151,7 @@ SYM_FUNC_START(__vdso_ums_execute)
 	movl	$UMS_WORD_USER_HELD, UMS_SLOT_STATE(%rdi)
 .Lexecute_done:
 	xorl	%eax, %eax
-	ret
+	UMS_RETURN
 	UMS_COLD execute
 .Lexecute_slow:
 	UMS_EXECUTE
@@ -167,8 +180,7 @@ SYM_FUNC_START(__vdso_ums_yield)
 	movl	$UMS_WORD_USER_HELD, UMS_SLOT_STATE(%rdi)
 .Lyield_done:
 	movl	$UMS_WORD_YIELDED, %eax
-.Lreturn:
-	ret
+	UMS_RETURN
 	UMS_COLD yield
 .Lyield_slow:
 	/* ums_ctl(UMS_CTL_YIELD, -1, { r10, UMS_YIELD_SAVE }, 16) */
@@ -180,6 +192,7 @@ SYM_FUNC_START(__vdso_ums_yield)
 	movl	$16, %r10d
 	movl	$__NR_ums_ctl, %eax
 	syscall
+.Lreturn:
 	ret
 	.cfi_endproc
 SYM_FUNC_END(__vdso_ums_yield)
@@ -205,7 +218,7 @@ SYM_FUNC_START(__vdso_ums_switch)
 	movl	$UMS_WORD_USER_HELD, UMS_SLOT_STATE(%rdi)
 .Lswitch_done:
 	xorl	%eax, %eax
-	ret
+	UMS_RETURN
 	UMS_COLD switch
 .Lswitch_slow:
 	UMS_EXECUTE
