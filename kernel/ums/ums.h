@@ -294,8 +294,9 @@ enum ums_held {
  * struct ums_task - UMS side of an attached thread
  *
  * Hangs off task_struct; freed, after a grace period for those that look at
- * @gate, when the thread detaches or exits. Others reach it through &ums_ctx.ut, &ums_vp.owner or &ums_vp.carrier, under the
- * lock of that member, and keep no pointer beyond.
+ * @gate, when the thread detaches or exits. Others reach it through &ums_ctx.ut,
+ * &ums_vp.owner or &ums_vp.carrier, under the lock of that member, and keep no
+ * pointer beyond.
  *
  * @gate: Must be first.
  * @task: The thread; constant.

@@ -53,6 +53,7 @@ struct place {
  *	user code runs all the time.
  * @thread: All but MAIN.
  * @pipe: What BLOCKED reads.
+ * @hole: What CRASHES writes to.
  * @turns: How often SCHEDULES had its turn.
  * @place: Shared with the parent.
  */
@@ -61,26 +62,32 @@ struct child {
 	struct ut_base turns_base;
 	struct ut_thread thread[NR_WHO];
 	int pipe[2];
+	char *hole;
 	__u64 turns;
 	struct place *place;
 };
 
 static struct child child;
-static char *volatile nowhere;
 
-static __attribute__((noinline)) void here(enum who who)
+static __attribute_noinline__ void here(enum who who)
 {
 	child.place[who].top = (__u64)__builtin_frame_address(0) + NEAR;
 	UT_STORE(child.place[who].tid, gettid());
 }
 
-static __attribute__((noinline)) void yield_deep(struct ut_thread *self)
+/* The compiler must not think that @frame is not needed */
+static void use(char *frame)
 {
-	volatile char frame[DEEP];
+	asm volatile("" : : "r" (frame) : "memory");
+}
 
-	frame[0] = 0;
+static __attribute_noinline__ void yield_deep(struct ut_thread *self)
+{
+	char frame[DEEP];
+
+	use(frame);
 	uu_yield(self, 0);
-	frame[DEEP - 1] = frame[0];
+	use(frame);
 }
 
 static void parks(struct ut_thread *self)
@@ -105,7 +112,7 @@ static void crashes(struct ut_thread *self)
 	yield_deep(self);
 	yield_deep(self);
 	here(CRASHES);
-	*nowhere = 1;
+	UT_STORE(*child.hole, 1);
 }
 
 static void takes_turns(struct ut_thread *self)
@@ -117,16 +124,16 @@ static void takes_turns(struct ut_thread *self)
 		uu_yield(self, 0);
 }
 
-static __attribute__((noinline)) long run_deep(struct ut_base *base, struct ut_thread *worker)
+static __attribute_noinline__ long run_deep(struct ut_base *base, struct ut_thread *worker)
 {
-	volatile char frame[DEEP];
+	char frame[DEEP];
 	long ret;
 
-	frame[0] = 0;
+	use(frame);
 	ret = uu_start(base, worker);
 	if (ret >= 0)
 		ret = uu_run(base, worker);
-	frame[DEEP - 1] = frame[0];
+	use(frame);
 	return ret;
 }
 
@@ -145,23 +152,29 @@ static void schedules(struct ut_thread *self)
 		UT_INC(child.turns);
 }
 
+static void (*const functions[])(struct ut_thread *self) = {
+	[PARKED] = parks,
+	[BLOCKED] = blocks,
+	[CRASHES] = crashes,
+};
+
 /* Returns a line number if it cannot even dump core */
-static __attribute__((noinline)) int die(void)
+static __attribute_noinline__ int die(void)
 {
 	struct ut_base *base = &child.base;
-	static void (* const fn[])(struct ut_thread *self) = {
-		[PARKED] = parks, [BLOCKED] = blocks, [CRASHES] = crashes,
-	};
 	struct ut_thread *thread = child.thread;
 	enum who who;
 
-	if (pipe(child.pipe) ||
+	child.hole = mmap(NULL, 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			  0);
+	if (child.hole == MAP_FAILED || pipe(child.pipe) ||
 	    ut_base_open_flags(base, 8, UMS_ORPHAN_RELEASE, 0) ||
 	    ut_base_schedule_here(base) ||
 	    ut_spawn(NULL, &thread[SCHEDULES], UMS_ROLE_NONE, schedules, NULL))
 		return __LINE__;
 	for (who = PARKED; who <= CRASHES; who++)
-		if (ut_spawn_worker(base, &thread[who], fn[who], NULL))
+		if (ut_spawn_worker(base, &thread[who], functions[who],
+				    NULL))
 			return __LINE__;
 	if (run_deep(base, &thread[PARKED]) < 0 ||
 	    uu_run(base, &thread[PARKED]) < 0 ||
@@ -178,10 +191,10 @@ static __attribute__((noinline)) int die(void)
 	return __LINE__;
 }
 
+typedef bool (*note_fn)(const Elf64_Nhdr *note, const void *desc, void *arg);
+
 /* The notes of a core file, until @note returns true */
-static bool any_note(const char *core, bool (*note)(const Elf64_Nhdr *note,
-						    const void *desc,
-						    void *arg), void *arg)
+static bool any_note(const char *core, note_fn note, void *arg)
 {
 	const Elf64_Ehdr *elf = (const void *)core;
 	const Elf64_Phdr *seg = (const void *)(core + elf->e_phoff);
@@ -248,8 +261,6 @@ FIXTURE(core)
 	char dir[64];
 	char pattern[256];
 	struct place *place;
-	const char *core;
-	size_t size;
 };
 
 FIXTURE_SETUP(core)
@@ -267,7 +278,7 @@ FIXTURE_SETUP(core)
 	fclose(file);
 	if (setrlimit(RLIMIT_CORE, &limit) || !write_file(PATTERN, "core"))
 		SKIP(return, "cannot have core files");
-	strcpy(self->dir, "/tmp/ums-core.XXXXXX");
+	snprintf(self->dir, sizeof(self->dir), "/tmp/ums-core.XXXXXX");
 	ASSERT_NE(NULL, mkdtemp(self->dir));
 	ASSERT_EQ(0, chdir(self->dir));
 	self->place = mmap(NULL, NR_WHO * sizeof(*self->place),
@@ -286,31 +297,34 @@ FIXTURE_TEARDOWN(core)
 }
 
 /* The child's core file, mapped, its name removed */
-static bool read_core(FIXTURE_DATA(core) *self)
+static const char *map_core(size_t *size)
 {
+	void *core;
 	struct stat stat;
 	glob_t found;
 	int fd;
 
 	if (glob("core*", 0, NULL, &found))
-		return false;
+		return NULL;
 	fd = open(found.gl_pathv[0], O_RDONLY);
 	unlink(found.gl_pathv[0]);
 	globfree(&found);
 	if (fd < 0 || fstat(fd, &stat))
-		return false;
-	self->size = stat.st_size;
-	self->core = mmap(NULL, self->size, PROT_READ, MAP_PRIVATE, fd, 0);
+		return NULL;
+	*size = stat.st_size;
+	core = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
 	close(fd);
-	return self->core != MAP_FAILED;
+	return core == MAP_FAILED ? NULL : core;
 }
 
 TEST_F(core, shows_each_thread_where_it_was)
 {
 	struct wanted wanted = {};
 	pid_t pid, first = 0;
+	const char *core;
 	enum who who;
 	int status, i;
+	size_t size;
 
 	for (i = 0; i < DUMPS; i++) {
 		memset(self->place, 0, NR_WHO * sizeof(*self->place));
@@ -325,13 +339,14 @@ TEST_F(core, shows_each_thread_where_it_was)
 		}
 		ASSERT_EQ(SIGSEGV, WTERMSIG(status));
 		ASSERT_TRUE(WCOREDUMP(status));
-		ASSERT_TRUE(read_core(self));
+		core = map_core(&size);
+		ASSERT_NE(NULL, core);
 		for (who = MAIN; who < NR_WHO; who++) {
 			__u64 top = self->place[who].top;
 
 			wanted.tid = self->place[who].tid;
 			ASSERT_NE(0, wanted.tid);
-			ASSERT_TRUE(any_note(self->core, is_wanted, &wanted));
+			ASSERT_TRUE(any_note(core, is_wanted, &wanted));
 			EXPECT_TRUE(wanted.rsp < top &&
 				    wanted.rsp > top - 2 * NEAR) {
 				TH_LOG("dump %d: thread %d, %d: rsp %#llx, not %#llx",
@@ -339,9 +354,9 @@ TEST_F(core, shows_each_thread_where_it_was)
 			}
 		}
 		/* The one that it is about is first */
-		ASSERT_TRUE(any_note(self->core, first_is_wanted, &first));
+		ASSERT_TRUE(any_note(core, first_is_wanted, &first));
 		EXPECT_EQ(self->place[CRASHES].tid, first);
-		munmap((void *)self->core, self->size);
+		munmap((void *)core, size);
 	}
 }
 
