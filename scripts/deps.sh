@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Sees to it that the Debian packages for a purpose are there:
-#   deps.sh build | boot | user | check ...
+#   deps.sh build | boot | user | check | model ...
 # As root it installs what is missing, else it says what to type.
 
 . "$(dirname "$0")/lib.sh"
@@ -13,8 +13,12 @@ packages() {
 		echo patch rsync ccache kmod git
 		;;
 	boot) echo gcc libc6-dev qemu-system-x86 cpio ;;
-	user) echo gcc g++ libc6-dev make rsync pkg-config libnuma-dev curl wrk ;;
+	user)
+		echo gcc g++ libc6-dev make rsync pkg-config libnuma-dev
+		echo curl wrk gdb strace
+		;;
 	check) echo sparse perl shellcheck ;;
+	model) echo spin gcc libc6-dev ;;
 	*) die "deps.sh: $1?" ;;
 	esac
 }
