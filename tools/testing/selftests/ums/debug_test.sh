@@ -70,7 +70,6 @@ each_is_where_it_says() {
 }
 
 attach() {
-
 	mkfifo "$work/pipe"
 	"$target" wait >"$work/pipe" &
 	pid=$!
