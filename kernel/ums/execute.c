@@ -290,6 +290,9 @@ static long ums_execute_saving(struct ums_task *ut, u64 ctx)
  * worker, it hands the virtual processor on, leaves the caller READY without
  * any event, and returns when the caller is executed again.
  *
+ * @event is tried before anything happens. If somebody unmaps it during the call
+ * that returns -EFAULT all the same; then the event is in the caller's slot.
+ *
  * Return: &ums_event.reason to a scheduler, 0 to a worker; -EINVAL for bad
  * flags, and if @ctx is the caller or a scheduler; errors of
  * ums_group_get_by_fd(); -ENOTCONN if the caller is not attached, -EXDEV if it
