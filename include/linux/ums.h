@@ -26,7 +26,7 @@ struct pt_regs;
 
 void __ums_exit_to_user(struct pt_regs *regs);
 void __ums_sched_blocked(struct task_struct *tsk);
-void __ums_user_fault(unsigned long address);
+bool __ums_user_fault(unsigned long address);
 void __ums_task_exit(struct task_struct *tsk);
 bool __ums_syscall_enter(struct pt_regs *regs, long nr, unsigned long work);
 bool __ums_user_int(struct pt_regs *regs);
@@ -210,10 +210,7 @@ static inline bool ums_user_fault(unsigned long address)
 {
 	if (likely(!current->ums))
 		return false;
-	if (ums_user_trap())
-		return true;
-	__ums_user_fault(address);
-	return false;
+	return ums_user_trap() || __ums_user_fault(address);
 }
 
 /**

@@ -261,9 +261,14 @@ void __ums_exit_to_user(struct pt_regs *regs)
 	ut->fault = false;
 	ut->gate.skipped = false;
 	/* First of all, since what there is to do is for the right thread. */
-	if (ut->user_switch && ut->vp && ut->held == UMS_HELD_KERNEL &&
-	    (ums_mismatched() || ums_arch_in_vdso(regs)))
-		ums_resolve(ut, regs);
+	if (ut->user_switch && ut->held == UMS_HELD_KERNEL) {
+		bool in_vdso = ums_arch_in_vdso(regs);
+
+		if (unlikely(in_vdso))
+			ums_arch_distrust(regs);
+		if (ut->vp && (in_vdso || ums_mismatched()))
+			ums_resolve(ut, regs);
+	}
 	if (!test_thread_flag(TIF_UMS))
 		return;
 

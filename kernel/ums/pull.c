@@ -25,13 +25,16 @@
  * A thread that is killed waits for nobody, and its registers are of no matter,
  * unless a core dump is about to show them. The dump waits for all threads to
  * die anyway, so T can wait until each carrier has been at the border, or is
- * dead, and no longer. None of them gets to user mode again, and one that runs
- * another thread's code still resolves.
+ * dead, and not for long. None of them gets to user mode again, and one that
+ * runs another thread's code still resolves.
  */
 #include <linux/rculist.h>
 #include <linux/sched/signal.h>
 
 #include "ums.h"
+
+/* How long a thread waits for its registers before a core dump does without */
+#define UMS_DUMP_LIMIT	HZ
 
 /**
  * ums_pull - current takes its registers out of its slot
@@ -146,11 +149,13 @@ static bool ums_unanswered(struct ums_group *group)
 /*
  * Wait until nobody can have current's registers. A carrier that dies sets
  * PF_POSTCOREDUMP, then looks at vp->serve when it sleeps, with a barrier
- * between.
+ * between. One that cannot resolve, since user code has overwritten what says
+ * whose its code is, may give no answer: for that there is a limit.
  */
 static void ums_wait_for_dump(struct ums_task *ut)
 {
 	struct swait_queue_head *served = &ut->group->served;
+	long left = UMS_DUMP_LIMIT;
 	DECLARE_SWAITQUEUE(wait);
 
 	ut->gate.parked = true;
@@ -158,9 +163,9 @@ static void ums_wait_for_dump(struct ums_task *ut)
 	for (;;) {
 		prepare_to_swait_exclusive(served, &wait, TASK_UNINTERRUPTIBLE);
 		smp_mb(); /* (A), pairs with (B) in ums_serve() */
-		if (!ums_is_missed(ut) || !ums_unanswered(ut->group))
+		if (!left || !ums_is_missed(ut) || !ums_unanswered(ut->group))
 			break;
-		schedule();
+		left = schedule_timeout(left);
 	}
 	finish_swait(served, &wait);
 	ut->gate.parked = false;

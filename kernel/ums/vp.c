@@ -298,13 +298,24 @@ void __ums_sched_blocked(struct task_struct *tsk)
 }
 
 /*
- * Holds until the next exit work. No other exception sleeps but where it has
- * to fetch the instruction again, and a cause is not more than a hint.
+ * Half-way through a switch current has to be at the border before it sleeps,
+ * which finishes it without a fault. Returns true then.
+ *
+ * The cause holds until the next exit work. No other exception sleeps but where
+ * it has to fetch the instruction again, and a cause is not more than a hint.
  */
-void __ums_user_fault(unsigned long address)
+bool __ums_user_fault(unsigned long address)
 {
 	struct ums_task *ut = current->ums;
+	struct ums_switch_regs sw;
 
+	if (unlikely(ut->user_switch &&
+		     ums_arch_stage(task_pt_regs(ut->task), &sw) !=
+		     UMS_STAGE_NONE)) {
+		set_thread_flag(TIF_UMS);
+		return true;
+	}
 	ut->fault_address = address;
 	ut->fault = true;
+	return false;
 }

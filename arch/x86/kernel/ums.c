@@ -70,18 +70,22 @@ static_assert(UMS_CTL_YIELD == 7 && sizeof(struct ums_yield) == 16);
 /**
  * struct ums_range - A function of the vDSO, offsets from the vDSO's start
  *
+ * @begin: First instruction that reads something of the virtual processor.
  * @claimed: First instruction after the target was claimed, if ZF is set.
  * @load: First instruction that needs the caller's registers no more.
  * @done: First instruction of the target.
  * @cold: Out of line parts of @load.
  * @cold_end: Their end.
+ * @slow: The system call that does the same.
  */
 struct ums_range {
+	u32	begin;
 	u32	claimed;
 	u32	load;
 	u32	done;
 	u32	cold;
 	u32	cold_end;
+	u32	slow;
 };
 
 enum { UMS_EXECUTE, UMS_YIELD, UMS_SWITCH, UMS_NR_RANGES };
@@ -105,11 +109,13 @@ static int __init ums_arch_init(void)
 
 	ums_return = ums_table_next(&at);
 	for (i = 0; i < UMS_NR_RANGES; i++) {
+		ums_ranges[i].begin = ums_table_next(&at);
 		ums_ranges[i].claimed = ums_table_next(&at);
 		ums_ranges[i].load = ums_table_next(&at);
 		ums_ranges[i].done = ums_table_next(&at);
 		ums_ranges[i].cold = ums_table_next(&at);
 		ums_ranges[i].cold_end = ums_table_next(&at);
+		ums_ranges[i].slow = ums_table_next(&at);
 	}
 	return 0;
 }
@@ -429,6 +435,28 @@ enum ums_stage ums_arch_stage(const struct pt_regs *regs,
 		return stage;
 	}
 	return UMS_STAGE_NONE;
+}
+
+/**
+ * ums_arch_distrust - User code was interrupted: do not trust what it has read
+ * @regs: Its registers; it is in the vDSO.
+ *
+ * If it is about to claim a context for its virtual processor, it may be on
+ * another one when it goes on, or its carrier on another cpu. Have it make the
+ * system call instead. Starting anew would never end under a single step.
+ */
+void ums_arch_distrust(struct pt_regs *regs)
+{
+	unsigned long offset = regs->ip -
+			       (unsigned long)current->mm->context.vdso;
+	unsigned int i;
+
+	for (i = 0; i < UMS_NR_RANGES; i++) {
+		const struct ums_range *range = &ums_ranges[i];
+
+		if (offset >= range->begin && offset < range->claimed)
+			regs->ip += range->slow - offset;
+	}
 }
 
 /**

@@ -13,11 +13,14 @@
  * The kernel may look at any instruction of this (arch/x86/kernel/ums.c), and
  * never lets user code go on from the middle of a switch:
  *
+ *   begin .. claimed	nothing has happened, but what was read of the virtual
+ *			processor may not be true when the thread goes on: the
+ *			kernel has it go on at "slow"
  *   claimed .. load	registers are all the caller's: the kernel saves them
  *   load .. done	they are saved: the kernel only finishes
  *   cold .. cold end	as load
  *
- * At "claimed" itself the switch has begun if ZF is set. Throughout, r8d is the
+ * At "claimed" itself the switch has begun if ZF is set. From there on, r8d is the
  * index of the target and r9d that of the caller; in a yield r10 is the
  * parameter. Callee-saved registers and rsp are not changed before "load", and
  * the address to return to stays on the stack.
@@ -140,6 +143,7 @@ SYM_FUNC_START(__vdso_ums_execute)
 	.cfi_startproc
 	movl	UMS_SLOT_ID(%rsi), %r8d
 	movl	UMS_SLOT_ID(%rdi), %r9d
+.Lexecute_begin:
 	UMS_CLAIM %rdi, %rsi
 .Lexecute_claimed:
 	jne	.Lexecute_slow
@@ -162,6 +166,7 @@ SYM_FUNC_END(__vdso_ums_execute)
 SYM_FUNC_START(__vdso_ums_yield)
 	.cfi_startproc
 	movq	%rsi, %r10
+.Lyield_begin:
 	movl	UMS_SLOT_VP(%rdi), %r8d
 	movl	UMS_SLOT_ID(%rdi), %r9d
 	movq	%r8, %rsi
@@ -202,6 +207,7 @@ SYM_FUNC_START(__vdso_ums_switch)
 	.cfi_startproc
 	movl	UMS_SLOT_ID(%rsi), %r8d
 	movl	UMS_SLOT_ID(%rdi), %r9d
+.Lswitch_begin:
 	movl	UMS_SLOT_VP(%rdi), %edx
 	movq	%rdx, %r10
 	subq	%r9, %r10
@@ -230,11 +236,13 @@ SYM_FUNC_END(__vdso_ums_switch)
  * of struct ums_range of arch/x86/kernel/ums.c. Relative to each word itself.
  */
 .macro UMS_RANGE name:req
+	.long	.L\name\()_begin - .
 	.long	.L\name\()_claimed - .
 	.long	.L\name\()_load - .
 	.long	.L\name\()_done - .
 	.long	.L\name\()_cold - .
 	.long	.L\name\()_cold_end - .
+	.long	.L\name\()_slow - .
 .endm
 
 .section .rodata, "a"

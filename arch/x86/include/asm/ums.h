@@ -142,6 +142,7 @@ void ums_arch_save(struct ums_context *slot, const struct pt_regs *regs);
 bool ums_arch_load(struct ums_context *slot, struct pt_regs *regs, long ret);
 enum ums_stage ums_arch_stage(const struct pt_regs *regs,
 			      struct ums_switch_regs *sw);
+void ums_arch_distrust(struct pt_regs *regs);
 bool ums_arch_wants_save(const struct pt_regs *regs, long nr);
 void ums_arch_rewind_syscall(struct pt_regs *regs);
 void ums_arch_rewind_int(struct pt_regs *regs);
