@@ -9,7 +9,7 @@ SCRIPTS := scripts
 export UMS_CMD = $(value CMD)
 export KERNEL KSRC SMP MEM TIMEOUT ICOUNT CMDLINE TESTS REPEAT JOBS
 
-.PHONY: run shell test kernel user patched check clean help
+.PHONY: run shell test kernel user patched check model clean help
 .NOTPARALLEL:
 
 run:
@@ -46,6 +46,10 @@ patched:
 check:
 	@$(SCRIPTS)/deps.sh build check
 	@$(SCRIPTS)/check.sh
+
+model:
+	@$(SCRIPTS)/deps.sh model
+	@$(SCRIPTS)/model.sh
 
 clean:
 	rm -rf build
