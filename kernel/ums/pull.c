@@ -137,8 +137,9 @@ static bool ums_unanswered(struct ums_group *group)
 	rcu_read_lock();
 	list_for_each_entry_rcu(vp, &group->vps, node) {
 		raw_spin_lock_irq(&vp->lock);
-		if (vp->serve && !(READ_ONCE(vp->carrier->task->flags) &
-				   (PF_DUMPCORE | PF_POSTCOREDUMP)))
+		if (READ_ONCE(vp->serve) &&
+		    !(READ_ONCE(vp->carrier->task->flags) &
+		      (PF_DUMPCORE | PF_POSTCOREDUMP)))
 			unanswered = true;
 		raw_spin_unlock_irq(&vp->lock);
 	}
