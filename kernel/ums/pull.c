@@ -118,13 +118,14 @@ void ums_wait_served(struct ums_task *ut)
 /* Is there a core dump to come, and everybody else to be killed? */
 static bool ums_dumping(void)
 {
-	struct sighand_struct *sighand = current->sighand;
+	unsigned long flags;
 	bool dumping;
 
 	/* Whoever kills everybody for it holds the lock meanwhile. */
-	spin_lock_irq(&sighand->siglock);
+	if (!lock_task_sighand(current, &flags))
+		return false;
 	dumping = current->signal->core_state;
-	spin_unlock_irq(&sighand->siglock);
+	unlock_task_sighand(current, &flags);
 	return dumping;
 }
 
