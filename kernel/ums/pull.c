@@ -207,7 +207,8 @@ void ums_serve(struct ums_task *ut)
 /**
  * ums_serve_home - As ums_serve(), for a VP that has just gone home
  * @group: Group of current.
- * @vp: The VP, which current had; it stays valid.
+ * @vp: The VP, which current had. Preemption has been off since, so it is not
+ *	freed before a grace period.
  *
  * Somebody may have asked current after it looked, and the scheduler be dead.
  */
