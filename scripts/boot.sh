@@ -75,7 +75,10 @@ write_job() {
 
 # Everything that happens to the kernel is fatal to it, and a guest that a busy
 # host starves for half a minute is not stuck.
-cmdline="console=ttyS0 panic=-1 reboot=t oops=panic panic_on_warn=1
+# But for data races, which are looked at in the end.
+warn=1
+[ "$KERNEL" != kcsan ] || warn=0
+cmdline="console=ttyS0 panic=-1 reboot=t oops=panic panic_on_warn=$warn
 	softlockup_panic=1 hung_task_panic=1 sysctl.kernel.panic_on_rcu_stall=1
 	watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=60
 	tsc=reliable printk.devkmsg=on loglevel=7 ${CMDLINE:-}"

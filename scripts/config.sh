@@ -10,6 +10,7 @@ fragments() {
 	local f names="base release ums"
 	case $KERNEL in
 	debug) names="base debug ums" ;;
+	kcsan) names="base kcsan ums" ;;
 	noums) names="base release" ;;
 	esac
 	for f in $names; do

@@ -20,6 +20,24 @@ function complaint(line) {
 }
 
 { sub(/\r$/, "") }
+
+# A data race counts if UMS takes part in it, anywhere on one of the stacks.
+/BUG: KCSAN: / { race = $0; lines = 0; ours = 0; next }
+race != "" {
+	ours = ours || /ums_[a-z_]+[a-z0-9._]*\+0x/
+	if (!/==========/) {
+		part[lines++] = $0
+	} else {
+		if (ours) {
+			print "    " race
+			for (i = 0; i < lines; i++)
+				print "    " part[i]
+			found = 1
+		}
+		race = ""
+	}
+}
+
 complaint($0) {
 	if (!left)
 		for (i = 2; i > 0; i--)
