@@ -171,16 +171,24 @@ static void ums_release_workers(struct ums_group *group)
 	}
 }
 
-static void ums_last_scheduler_gone(struct ums_group *group)
+/**
+ * ums_apply_orphan_policy - There is no scheduler, or none that does its work
+ * @group: The group; its mutex is held.
+ */
+void ums_apply_orphan_policy(struct ums_group *group)
 {
 	lockdep_assert_held(&group->mutex);
 
-	if (!atomic_read(&group->nr_workers) || ums_process_dying())
-		return;
 	if (group->orphan_policy == UMS_ORPHAN_KILL)
-		kill_pid(task_tgid(current), SIGKILL, 1);
+		kill_pid(group->tgid, SIGKILL, 1);
 	else
 		ums_release_workers(group);
+}
+
+static void ums_last_scheduler_gone(struct ums_group *group)
+{
+	if (atomic_read(&group->nr_workers) && !ums_process_dying())
+		ums_apply_orphan_policy(group);
 }
 
 static void ums_detach_scheduler(struct ums_task *ut)

@@ -49,38 +49,6 @@
 #include "ums.h"
 
 /**
- * ums_ctx_find - Find a context by id
- * @group: Where.
- * @id: From user space.
- *
- * Under RCU, or &ums_group.mutex. Without that the context may be deleted at any
- * time after: take its lock and look at the state, FREE is a deleted one.
- *
- * Return: the context, or NULL if the id is unknown or stale.
- */
-struct ums_ctx *ums_ctx_find(struct ums_group *group, u64 id)
-{
-	struct ums_ctx *ctx = ums_ctx_by_index(group, (u32)id);
-
-	return ctx && ctx->id == id ? ctx : NULL;
-}
-
-/**
- * ums_publish - Let user code switch to a context
- * @ctx: The context; its registers are in its slot, and nobody uses its stack.
- *
- * Only if it is RUNNING for user code: nothing that this does harms anybody who
- * has not been told lies by user code.
- */
-void ums_publish(struct ums_ctx *ctx)
-{
-	u32 word = UMS_STATE_RUNNING;
-
-	/* Release, pairs with the cmpxchg in the vDSO. */
-	try_cmpxchg_release(&ctx->slot->state, &word, UMS_STATE_USER_HELD);
-}
-
-/**
  * ums_ctx_visible_state - State of a context as its user sees it
  * @ctx: The context; its lock is held.
  *
@@ -99,21 +67,7 @@ u32 ums_ctx_visible_state(const struct ums_ctx *ctx)
 	return ctx->state;
 }
 
-/**
- * ums_ctx_count - Count something that happens to a context
- * @stat: Member of its stats.
- * @shown: The same in its slot.
- */
-void ums_ctx_count(u64 *stat, u32 *shown)
-{
-	WRITE_ONCE(*shown, (u32)++*stat);
-}
-
-/**
- * ums_ctx_show_event - Show the last event of a context in its slot
- * @ctx: The context; the lock that protects its event is held.
- */
-void ums_ctx_show_event(struct ums_ctx *ctx)
+static __always_inline void ums_show_event(struct ums_ctx *ctx)
 {
 	const struct ums_event *event = &ctx->event;
 	struct ums_context *slot = ctx->slot;
@@ -130,6 +84,15 @@ void ums_ctx_show_event(struct ums_ctx *ctx)
 	WRITE_ONCE(slot->event_seq, event->seq);
 	/* Pairs with the acquire of the reader in user space. */
 	smp_store_release(&slot->event_version, ++ctx->event_version);
+}
+
+/**
+ * ums_ctx_show_event - Show the last event of a context in its slot
+ * @ctx: The context; the lock that protects its event is held.
+ */
+void ums_ctx_show_event(struct ums_ctx *ctx)
+{
+	ums_show_event(ctx);
 }
 
 /**
@@ -179,7 +142,7 @@ void ums_ctx_transition(struct ums_ctx *ctx, u32 state, u32 reason, u32 cause,
 		event->cpu = raw_smp_processor_id();
 		event->node = numa_node_id();
 		event->seq = ctx->seq;
-		ums_ctx_show_event(ctx);
+		ums_show_event(ctx);
 	}
 	if (state != UMS_STATE_USER_HELD) {
 		/* Pairs with the acquire of a user who waits for a state. */

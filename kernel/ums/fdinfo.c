@@ -103,11 +103,11 @@ void ums_group_show_fdinfo(struct seq_file *m, struct file *file)
 	struct ums_group *group = file->private_data;
 
 	mutex_lock(&group->mutex);
-	seq_printf(m, "ums-group:\tmax %u slots %lu schedulers %u workers %u policy %s switch %s\n",
+	seq_printf(m, "ums-group:\tmax %u slots %lu schedulers %u workers %u policy %s switch %s watchdog %u\n",
 		   group->max_contexts, group->nr_pages * UMS_SLOTS_PER_PAGE,
 		   group->nr_schedulers, atomic_read(&group->nr_workers),
 		   group->orphan_policy == UMS_ORPHAN_KILL ? "kill" : "release",
-		   group->user_switch ? "user" : "kernel");
+		   group->user_switch ? "user" : "kernel", group->watchdog_ms);
 	ums_show_contexts(m, group, 0);
 	mutex_unlock(&group->mutex);
 }

@@ -31,12 +31,14 @@ bool ums_group_is_ours(const struct ums_group *group)
 
 static void ums_group_free(struct ums_group *group)
 {
+	ums_watchdog_stop(group);
 	ums_contexts_destroy(group);
 	ums_slots_destroy(group);
 	xa_destroy(&group->lists);
 	mutex_destroy(&group->mutex);
 	put_pid(group->tgid);
 	mmdrop(group->mm);
+	ums_limit_uncharge(group->ucounts);
 	kfree(group);
 }
 
@@ -123,6 +125,39 @@ const struct file_operations ums_group_fops = {
 	.show_fdinfo	= ums_group_show_fdinfo,
 };
 
+static struct ums_group *ums_group_alloc(const struct ums_setup *setup)
+{
+	struct ums_group *group;
+	int err;
+
+	group = kzalloc(sizeof(*group), GFP_KERNEL_ACCOUNT);
+	if (!group)
+		return ERR_PTR(-ENOMEM);
+	err = ums_limit_charge(&group->ucounts);
+	if (err) {
+		kfree(group);
+		return ERR_PTR(err);
+	}
+
+	refcount_set(&group->refs, 1);
+	mutex_init(&group->mutex);
+	group->mm = current->mm;
+	mmgrab(group->mm);
+	group->tgid = get_pid(task_tgid(current));
+	group->max_contexts = setup->max_contexts;
+	group->orphan_policy = setup->orphan_policy;
+	group->user_switch = !(setup->flags & UMS_SETUP_KERNEL_SWITCH) &&
+			     ums_arch_user_switch();
+	xa_init_flags(&group->pages, XA_FLAGS_ACCOUNT);
+	xa_init_flags(&group->lists, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	INIT_LIST_HEAD(&group->partial);
+	INIT_LIST_HEAD(&group->vps);
+	init_swait_queue_head(&group->served);
+	group->watchdog_ms = setup->watchdog_ms;
+	ums_watchdog_start(group);
+	return group;
+}
+
 /**
  * ums_setup - UMS_CTL_SETUP
  * @fd: Must be -1.
@@ -130,7 +165,9 @@ const struct file_operations ums_group_fops = {
  * @size: Of what @arg points to.
  *
  * Return: a file descriptor; -EINVAL, -EFAULT, -E2BIG for bad arguments,
- * -EOPNOTSUPP for a time slice, -ENOMEM, -EMFILE, -ENFILE.
+ * -EOPNOTSUPP for a time slice, -EPERM if the administrator does not let current
+ * have a group, -ENOSPC if the user has as many as he may, -ENOMEM, -EMFILE,
+ * -ENFILE.
  */
 long ums_setup(int fd, void __user *arg, size_t size)
 {
@@ -148,8 +185,9 @@ long ums_setup(int fd, void __user *arg, size_t size)
 	err = ums_copy_arg(&setup, sizeof(setup), arg, size);
 	if (err)
 		return err;
-	if (fd != -1 || (setup.flags & ~UMS_SETUP_KERNEL_SWITCH) ||
-	    setup.reserved)
+	if (fd != -1 || (setup.flags & ~UMS_SETUP_KERNEL_SWITCH))
+		return -EINVAL;
+	if (setup.watchdog_ms && setup.watchdog_ms < UMS_WATCHDOG_MIN_MS)
 		return -EINVAL;
 	if (!setup.max_contexts || setup.max_contexts > UMS_MAX_CONTEXTS)
 		return -EINVAL;
@@ -158,24 +196,9 @@ long ums_setup(int fd, void __user *arg, size_t size)
 	if (setup.slice_ns)
 		return -EOPNOTSUPP;
 
-	group = kzalloc(sizeof(*group), GFP_KERNEL_ACCOUNT);
-	if (!group)
-		return -ENOMEM;
-
-	refcount_set(&group->refs, 1);
-	mutex_init(&group->mutex);
-	group->mm = current->mm;
-	mmgrab(group->mm);
-	group->tgid = get_pid(task_tgid(current));
-	group->max_contexts = setup.max_contexts;
-	group->orphan_policy = setup.orphan_policy;
-	group->user_switch = !(setup.flags & UMS_SETUP_KERNEL_SWITCH) &&
-			     ums_arch_user_switch();
-	xa_init_flags(&group->pages, XA_FLAGS_ACCOUNT);
-	xa_init_flags(&group->lists, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
-	INIT_LIST_HEAD(&group->partial);
-	INIT_LIST_HEAD(&group->vps);
-	init_swait_queue_head(&group->served);
+	group = ums_group_alloc(&setup);
+	if (IS_ERR(group))
+		return PTR_ERR(group);
 
 	fd = anon_inode_getfd("[ums-group]", &ums_group_fops, group,
 			      O_RDWR | O_CLOEXEC);

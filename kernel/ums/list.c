@@ -213,6 +213,26 @@ wake:
 }
 
 /**
+ * ums_list_has - Is a context on a list, and has nobody read of it?
+ * @list: The list.
+ * @ctx: The context; its lock is held.
+ *
+ * Return: whether it is.
+ */
+bool ums_list_has(struct ums_list *list, struct ums_ctx *ctx)
+{
+	bool has;
+
+	lockdep_assert_held(&ctx->lock);
+
+	raw_spin_lock(&list->lock);
+	has = ctx->unread &&
+	      ums_list_queued(list, ctx, READ_ONCE(list->ring->head));
+	raw_spin_unlock(&list->lock);
+	return has;
+}
+
+/**
  * ums_list_notify - Tell pollers that something was queued
  * @list: The list. No spinning lock is held.
  */

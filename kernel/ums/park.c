@@ -100,6 +100,16 @@ static bool ums_pull_for_signal(struct ums_task *ut, struct pt_regs *regs)
 }
 
 /*
+ * current is to become a plain thread. Returns false if there is something else to
+ * do first, or it has been given a VP.
+ */
+static noinline bool ums_become_plain(struct ums_task *ut, struct pt_regs *regs)
+{
+	return !fatal_signal_pending(current) &&
+	       (ut->held == UMS_HELD_KERNEL || ums_pull_released(ut, regs));
+}
+
+/*
  * Parks a worker until it has a VP. Returns false if there is something to do
  * first that needs none: a signal, or to become a plain thread.
  */
@@ -109,11 +119,9 @@ static bool ums_park_worker(struct ums_task *ut, struct pt_regs *regs)
 		/* Pairs with the release in ums_vp_give(). */
 		if (smp_load_acquire(&ut->vp))
 			return true;
-		if (READ_ONCE(ut->released)) {
-			if (ut->held == UMS_HELD_USER)
-				ums_pull(ut, regs, true);
+		if (unlikely(READ_ONCE(ut->released)) &&
+		    ums_become_plain(ut, regs))
 			return false;
-		}
 		if (signal_pending(current)) {
 			if (ut->held == UMS_HELD_USER ?
 			    ums_pull_for_signal(ut, regs) :
@@ -266,7 +274,8 @@ void __ums_exit_to_user(struct pt_regs *regs)
 
 		if (unlikely(in_vdso))
 			ums_arch_distrust(regs);
-		if (ut->vp && (in_vdso || ums_mismatched()))
+		/* One that is given just now runs nothing that is mismatched. */
+		if (READ_ONCE(ut->vp) && (in_vdso || ums_mismatched()))
 			ums_resolve(ut, regs);
 	}
 	if (!test_thread_flag(TIF_UMS))

@@ -41,7 +41,7 @@
  * @ut: current, without a VP, at the border; user-held. A scheduler only if it
  *	dies.
  * @regs: Its user registers.
- * @force: Also if user code has switched to it: there is no scheduler any more,
+ * @force: Whatever the slot says: there is nobody who could have switched to it,
  *	or no process.
  *
  * Return: whether it has; then a worker is LOCKED.
@@ -191,6 +191,26 @@ bool ums_pull_dying(struct ums_task *ut, struct pt_regs *regs)
 }
 
 /**
+ * ums_pull_released - current shall be a plain thread
+ * @ut: A worker, current, without a VP, at the border; user-held.
+ * @regs: Its user registers.
+ *
+ * As long as there are schedulers, old ones or new ones, their user code may
+ * have switched to it. Where there is none nobody can, whatever the slot says.
+ *
+ * Return: whether it has its registers. If not, somebody else had, and may have
+ * given it a VP; look again.
+ */
+bool ums_pull_released(struct ums_task *ut, struct pt_regs *regs)
+{
+	if (ums_pull(ut, regs, list_empty(&ut->group->vps)))
+		return true;
+	if (!READ_ONCE(ut->vp))
+		ums_wait_served(ut);
+	return false;
+}
+
+/**
  * ums_serve - Answer those that ums_wait_served()
  * @ut: current, with a VP. Its user code is settled, or it is about to sleep.
  */
@@ -202,18 +222,4 @@ void ums_serve(struct ums_task *ut)
 	WRITE_ONCE(ut->vp->serve, false);
 	smp_mb(); /* who asks again after this is answered again */
 	swake_up_all(&ut->group->served);
-}
-
-/**
- * ums_serve_home - As ums_serve(), for a VP that has just gone home
- * @group: Group of current.
- * @vp: The VP, which current had. Preemption has been off since, so it is not
- *	freed before a grace period.
- *
- * Somebody may have asked current after it looked, and the scheduler be dead.
- */
-void ums_serve_home(struct ums_group *group, const struct ums_vp *vp)
-{
-	if (unlikely(READ_ONCE(vp->serve)))
-		swake_up_all(&group->served);
 }

@@ -138,6 +138,16 @@ TRACE_EVENT(ums_resolve,
 	    TP_printk("vp=%u from=%llx to=%llx finished=%d", __entry->vp,
 		      __entry->from, __entry->to, __entry->finished));
 
+TRACE_EVENT(ums_watchdog,
+	    TP_PROTO(pid_t process, u32 waiting),
+	    TP_ARGS(process, waiting),
+	    TP_STRUCT__entry(__field(pid_t, process)
+			     __field(u32, waiting)),
+	    TP_fast_assign(__entry->process = process;
+			   __entry->waiting = waiting;),
+	    TP_printk("process=%d waiting=%u", __entry->process,
+		      __entry->waiting));
+
 DECLARE_EVENT_CLASS(ums_list_entry,
 		    TP_PROTO(u32 list, u64 ctx, u64 seq),
 		    TP_ARGS(list, ctx, seq),

@@ -60,6 +60,7 @@ enum ums_ctl_op {
 #define UMS_FEATURE_KERNEL_SWITCH	0x1ULL
 #define UMS_FEATURE_NODE		0x2ULL
 #define UMS_FEATURE_USER_SWITCH		0x4ULL
+#define UMS_FEATURE_WATCHDOG		0x8ULL
 
 /**
  * struct ums_probe - Argument of %UMS_CTL_PROBE, all output
@@ -97,6 +98,9 @@ enum ums_orphan_policy {
 /* Flags of &struct ums_setup */
 #define UMS_SETUP_KERNEL_SWITCH	0x1U	/* no switches in user mode */
 
+/* Least &ums_setup.watchdog_ms, but for zero */
+#define UMS_WATCHDOG_MIN_MS	100
+
 /**
  * struct ums_setup - Argument of %UMS_CTL_SETUP
  *
@@ -106,7 +110,11 @@ enum ums_orphan_policy {
  * @max_contexts: How many contexts the group can hold at a time; 1 to
  *	&ums_probe.max_contexts.
  * @orphan_policy: One of &enum ums_orphan_policy.
- * @reserved: Zero.
+ * @watchdog_ms: If not zero, @orphan_policy also applies when the schedulers
+ *	seem to hang: workers are ready and on a list, and for so many
+ *	milliseconds at least, and up to three times as many, nobody has taken
+ *	anything from a list or run a worker. Zero or %UMS_WATCHDOG_MIN_MS and
+ *	more, where &ums_probe.features has %UMS_FEATURE_WATCHDOG.
  * @slice_ns: Time slice of a worker; zero (none) in this version, anything
  *	else is -EOPNOTSUPP.
  */
@@ -114,7 +122,7 @@ struct ums_setup {
 	__u32 flags;
 	__u32 max_contexts;
 	__u32 orphan_policy;
-	__u32 reserved;
+	__u32 watchdog_ms;
 	__u64 slice_ns;
 };
 

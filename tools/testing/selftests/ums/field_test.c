@@ -68,7 +68,7 @@ TEST_F(field, probe_describes_this_kernel)
 	EXPECT_NE(0, probe.features & UMS_FEATURE_KERNEL_SWITCH);
 	EXPECT_EQ(0, probe.features &
 		     ~(UMS_FEATURE_KERNEL_SWITCH | UMS_FEATURE_NODE |
-		       UMS_FEATURE_USER_SWITCH));
+		       UMS_FEATURE_USER_SWITCH | UMS_FEATURE_WATCHDOG));
 	EXPECT_EQ(sizeof(struct ums_context), probe.slot_size);
 	EXPECT_EQ(256, probe.slot_size);
 	EXPECT_EQ(sizeof(struct ums_event), probe.event_size);
@@ -126,7 +126,15 @@ TEST_F(field, setup_refuses_what_it_does_not_know)
 	EXPECT_EQ(-EINVAL, setup_with((struct ums_setup){
 			.max_contexts = 1, .orphan_policy = ~0U }));
 	EXPECT_EQ(-EINVAL, setup_with((struct ums_setup){
-			.max_contexts = 1, .reserved = 1 }));
+			.max_contexts = 1, .watchdog_ms = 1 }));
+	EXPECT_EQ(-EINVAL, setup_with((struct ums_setup){
+			.max_contexts = 1,
+			.watchdog_ms = UMS_WATCHDOG_MIN_MS - 1 }));
+	EXPECT_EQ(0, setup_with((struct ums_setup){
+			.max_contexts = 1,
+			.watchdog_ms = UMS_WATCHDOG_MIN_MS }));
+	EXPECT_EQ(0, setup_with((struct ums_setup){
+			.max_contexts = 1, .watchdog_ms = ~0U }));
 	EXPECT_EQ(-EOPNOTSUPP, setup_with((struct ums_setup){
 			.max_contexts = 1, .slice_ns = 1000000 }));
 	for (bit = 0; bit < 32; bit++) {

@@ -28,6 +28,7 @@ static long op_setup(struct fuzz_thread *self)
 		.flags = fuzz_one_in(self, 4) ? UMS_SETUP_KERNEL_SWITCH : 0,
 		.max_contexts = sizes[fuzz_below(self, ARRAY_SIZE(sizes))],
 		.orphan_policy = fuzz_one_in(self, 16),
+		.watchdog_ms = fuzz_one_in(self, 4) ? UMS_WATCHDOG_MIN_MS : 0,
 	};
 	long ret = fuzz_ctl(self, UMS_CTL_SETUP, -1, &setup, sizeof(setup));
 
