@@ -108,6 +108,63 @@ TEST_F(user, a_system_call_is_made_by_who_runs)
 	ut_join(&self->worker);
 }
 
+static void naps_then_yields(struct ut_thread *self)
+{
+	struct timespec nap = { .tv_nsec = 1000 };
+
+	for (;;) {
+		uu_yield(self, 0);
+		if (self->ret)
+			return;
+		nanosleep(&nap, NULL);
+	}
+}
+
+/* The same call, from elsewhere on the stack */
+static __attribute_noinline__ long
+execute_deeper(struct ut_base *base, struct ut_thread *worker, int depth)
+{
+	int here = depth;
+	long ret;
+
+	/* On the stack */
+	asm volatile("" : "+m" (here));
+	if (depth)
+		ret = execute_deeper(base, worker, depth - 1);
+	else
+		ret = uu_execute(base, worker);
+	return here == depth ? ret : -EFAULT;
+}
+
+/*
+ * The first call leaves registers both in the slot and in the kernel. Those in
+ * the kernel are of no use after the second.
+ */
+TEST_F(user, a_scheduler_returns_from_its_last_call)
+{
+	struct ums_event event;
+
+	ASSERT_EQ(0, ut_spawn_worker(&self->base, &self->other,
+				     naps_then_yields, NULL));
+	ASSERT_EQ(USER_YIELD, uu_start(&self->base, &self->other));
+	ASSERT_EQ(0, ut_spawn_worker(&self->base, &self->worker, yields,
+				     (void *)2));
+	ASSERT_EQ(1, ut_next_of(&self->base, self->worker.ctx, &event));
+	/* By system call, since it has not run before; back in user mode */
+	EXPECT_EQ(USER_YIELD, execute_deeper(&self->base, &self->worker, 0));
+	EXPECT_EQ(UMS_REASON_BLOCKED,
+		  execute_deeper(&self->base, &self->other, 3));
+	EXPECT_EQ(1, ut_next_of(&self->base, self->other.ctx, &event));
+	EXPECT_EQ(USER_YIELD, uu_run(&self->base, &self->other));
+
+	self->other.ret = 1;
+	EXPECT_EQ(UMS_REASON_TERMINATED, uu_run(&self->base, &self->other));
+	EXPECT_EQ(USER_YIELD, uu_run(&self->base, &self->worker));
+	EXPECT_EQ(UMS_REASON_TERMINATED, uu_run(&self->base, &self->worker));
+	ut_join(&self->other);
+	ut_join(&self->worker);
+}
+
 TEST_F(user, each_slow_path_is_counted)
 {
 	struct ums_switches before, after;
