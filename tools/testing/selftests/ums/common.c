@@ -3,25 +3,14 @@
  * UMS test helpers, see common.h. Does not use the harness, so that it can be
  * linked to every test.
  */
-#include <dirent.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common.h"
 #include "user.h"
-
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
-#endif
 
 #define UT_STACK_SIZE	(64 * 1024)
 
@@ -188,8 +177,8 @@ __u64 ut_state(int group, __u64 ctx)
 	return state == UT_NONE ? state : state & ~(__u64)UMS_STATE_USER;
 }
 
-static long base_open(struct ut_base *base, unsigned int max_contexts,
-		      long group)
+long ut_base_open_fd(struct ut_base *base, unsigned int max_contexts,
+		     long group)
 {
 	long page = sysconf(_SC_PAGESIZE);
 	long ret;
@@ -228,14 +217,15 @@ fail:
 long ut_base_open(struct ut_base *base, unsigned int max_contexts,
 		  unsigned int policy)
 {
-	return base_open(base, max_contexts, ut_setup(max_contexts, policy));
+	return ut_base_open_fd(base, max_contexts,
+			       ut_setup(max_contexts, policy));
 }
 
 long ut_base_open_flags(struct ut_base *base, unsigned int max_contexts,
 			unsigned int policy, unsigned int flags)
 {
-	return base_open(base, max_contexts,
-			 ut_setup_flags(max_contexts, policy, flags));
+	return ut_base_open_fd(base, max_contexts,
+			       ut_setup_flags(max_contexts, policy, flags));
 }
 
 void ut_base_close(struct ut_base *base)
@@ -449,152 +439,4 @@ void ut_nap(void)
 	struct timespec ts = { .tv_nsec = UT_NSEC_PER_MSEC };
 
 	nanosleep(&ts, NULL);
-}
-
-static ssize_t read_file(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t len;
-
-	if (fd < 0)
-		return -1;
-	len = read(fd, buf, size - 1);
-	close(fd);
-	if (len >= 0)
-		buf[len] = '\0';
-	return len;
-}
-
-char ut_thread_state(pid_t tid)
-{
-	char path[64], buf[512], *end;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	if (read_file(path, buf, sizeof(buf)) <= 0)
-		return 0;
-	end = strrchr(buf, ')');
-	return end && end[1] == ' ' ? end[2] : 0;
-}
-
-long ut_thread_syscall(pid_t tid)
-{
-	char path[64], buf[512];
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", tid);
-	if (read_file(path, buf, sizeof(buf)) <= 0 ||
-	    !strncmp(buf, "running", 7))
-		return -1;
-	return strtol(buf, NULL, 10);
-}
-
-long ut_status_number(const char *name)
-{
-	size_t len = strlen(name);
-	char buf[8192], *line;
-
-	if (read_file("/proc/self/status", buf, sizeof(buf)) <= 0)
-		return -1;
-	for (line = buf; line; line = strchr(line, '\n')) {
-		if (*line == '\n')
-			line++;
-		if (!strncmp(line, name, len) && line[len] == ':')
-			return strtol(line + len + 1, NULL, 10);
-	}
-	return -1;
-}
-
-unsigned int ut_count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned int count = 0;
-	struct dirent *entry;
-
-	if (!dir)
-		return 0;
-	while ((entry = readdir(dir)))
-		count += entry->d_name[0] != '.';
-	closedir(dir);
-	return count - 1;	/* the directory's own */
-}
-
-union fd_message {
-	struct cmsghdr header;
-	char space[CMSG_SPACE(sizeof(int))];
-};
-
-int ut_send_fd(int sock, int fd)
-{
-	union fd_message control = {};
-	char byte = 'f';
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	return sendmsg(sock, &msg, 0) == 1 ? 0 : -errno;
-}
-
-int ut_receive_fd(int sock)
-{
-	union fd_message control = {};
-	char byte;
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	int fd;
-
-	if (recvmsg(sock, &msg, 0) != 1)
-		return -errno;
-	if (control.header.cmsg_type != SCM_RIGHTS)
-		return -ENOMSG;
-	memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
-	return fd;
-}
-
-int ut_wait_child(pid_t pid, unsigned int timeout_ms)
-{
-	__u64 end = ut_now_ns() + timeout_ms * UT_NSEC_PER_MSEC;
-	int status;
-	pid_t ret;
-
-	do {
-		ret = waitpid(pid, &status, WNOHANG);
-		if (ret == pid)
-			return status;
-		if (ret < 0)
-			return -errno;
-		ut_nap();
-	} while (ut_now_ns() < end);
-	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	return -ETIMEDOUT;
-}
-
-void ut_prefault(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "re");
-	unsigned long start, end;
-	char line[PATH_MAX + 128], path[PATH_MAX], perm[5];
-
-	if (!maps)
-		return;
-	while (fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%lx-%lx %4s %*s %*s %*s %4095s", &start, &end,
-			   perm, path) == 4 &&
-		    path[0] == '/' && perm[0] == 'r')
-			madvise((void *)start, end - start,
-				MADV_POPULATE_READ);
-	}
-	fclose(maps);
 }

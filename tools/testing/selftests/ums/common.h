@@ -141,6 +141,9 @@ long ut_base_open(struct ut_base *base, unsigned int max_contexts,
 /* @flags: of struct ums_setup */
 long ut_base_open_flags(struct ut_base *base, unsigned int max_contexts,
 			unsigned int policy, unsigned int flags);
+/* Of a group that was set up with so many contexts; or what that returned */
+long ut_base_open_fd(struct ut_base *base, unsigned int max_contexts,
+		     long group);
 void ut_base_close(struct ut_base *base);
 /* Create a context and make the caller a scheduler of the base's list */
 long ut_base_schedule_here(struct ut_base *base);
@@ -239,6 +242,9 @@ static inline bool ut_thread_sleeps_in(pid_t tid, long nr)
 /* A number of /proc/self/status, as "Threads" */
 long ut_status_number(const char *name);
 unsigned int ut_count_fds(void);
+
+/* Writes to a file that exists; 0 or a negative errno */
+int ut_write_file(const char *path, const char *text);
 
 /* One that takes no part in UMS: sends @fd over the socket @sock */
 int ut_send_fd(int sock, int fd);

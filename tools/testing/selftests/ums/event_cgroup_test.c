@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * UMS tests: what control groups, the freezer of the machine and a lack of memory
+ * do to a process whose threads are in every state.
+ */
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "states.h"
+
+#define CGROUP		"/sys/fs/cgroup"
+#define TEST_CGROUP	CGROUP "/ums_event_test"
+#define MEMORY_MAX	(64L << 20)
+
+static int write_number(const char *path, long number)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%ld", number);
+	return ut_write_file(path, text);
+}
+
+/* Whether one of the lines of the file is @line */
+static bool file_says(const char *path, const char *line)
+{
+	FILE *file = fopen(path, "r");
+	char text[64];
+	bool found = false;
+
+	if (!file)
+		return false;
+	while (!found && fgets(text, sizeof(text), file))
+		found = !strncmp(text, line, strlen(line));
+	fclose(file);
+	return found;
+}
+
+FIXTURE(cgroup)
+{
+	struct states *states;
+};
+
+FIXTURE_SETUP(cgroup)
+{
+	if (ut_absent())
+		SKIP(return, UT_ABSENT);
+	ut_write_file(CGROUP "/cgroup.subtree_control", "+memory");
+	ut_write_file(CGROUP "/cgroup.subtree_control", "+cpuset");
+	if (mkdir(TEST_CGROUP, 0755) && errno != EEXIST)
+		SKIP(return, "no control groups of our own");
+	self->states = states_alloc();
+	ASSERT_NE(NULL, self->states);
+}
+
+FIXTURE_TEARDOWN(cgroup)
+{
+	if (!self->states)
+		return;
+	states_free(self->states);
+	EXPECT_TRUE(UT_WAIT(!rmdir(TEST_CGROUP)));
+}
+
+static bool start_in_cgroup(struct states *states)
+{
+	return states_start(states) &&
+	       !write_number(TEST_CGROUP "/cgroup.procs", states->pid);
+}
+
+TEST_F(cgroup, is_frozen)
+{
+	struct states *states = self->states;
+	enum who who;
+	int i;
+
+	ASSERT_TRUE(start_in_cgroup(states));
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(0, ut_write_file(TEST_CGROUP "/cgroup.freeze", "1"));
+		ASSERT_TRUE(UT_WAIT(file_says(TEST_CGROUP "/cgroup.events",
+					      "frozen 1")));
+		if (i == 4) {
+			/* Those that run would see it at once */
+			UT_STORE(states->go, 1);
+			for (who = 0; who < NR_WHO; who++) {
+				ut_nap();
+				EXPECT_EQ(0, states->thread[who].went_on);
+			}
+		}
+		ASSERT_EQ(0, ut_write_file(TEST_CGROUP "/cgroup.freeze", "0"));
+		ASSERT_TRUE(UT_WAIT(file_says(TEST_CGROUP "/cgroup.events",
+					      "frozen 0")));
+	}
+	EXPECT_EQ(0, states_wait(states));
+	EXPECT_EQ(0, states_bad(states));
+	for (who = 0; who < NR_WHO; who++)
+		EXPECT_EQ(1, states->thread[who].went_on);
+}
+
+TEST_F(cgroup, is_killed)
+{
+	struct states *states = self->states;
+	int status;
+
+	ASSERT_TRUE(start_in_cgroup(states));
+	ASSERT_EQ(0, ut_write_file(TEST_CGROUP "/cgroup.kill", "1"));
+	status = states_wait(states);
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_EQ(SIGKILL, WTERMSIG(status));
+}
+
+TEST_F(cgroup, is_killed_while_it_is_frozen)
+{
+	struct states *states = self->states;
+	int status;
+
+	ASSERT_TRUE(start_in_cgroup(states));
+	ASSERT_EQ(0, ut_write_file(TEST_CGROUP "/cgroup.freeze", "1"));
+	ASSERT_TRUE(UT_WAIT(file_says(TEST_CGROUP "/cgroup.events",
+				      "frozen 1")));
+	ASSERT_EQ(0, kill(states->pid, SIGKILL));
+	status = states_wait(states);
+	EXPECT_TRUE(WIFSIGNALED(status));
+	ASSERT_EQ(0, ut_write_file(TEST_CGROUP "/cgroup.freeze", "0"));
+}
+
+static void is_in_cpuset(struct states *states, enum who who)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	STATES_BAD(states, who, sched_getaffinity(0, sizeof(set), &set) ||
+		   CPU_COUNT(&set) != 1 || !CPU_ISSET(0, &set) ||
+		   sched_getcpu());
+}
+
+TEST_F(cgroup, is_confined_to_a_cpu)
+{
+	struct states *states = self->states;
+
+	if (ut_write_file(TEST_CGROUP "/cpuset.cpus", "0"))
+		SKIP(return, "no cpusets");
+	states->after = is_in_cpuset;
+	ASSERT_TRUE(start_in_cgroup(states));
+	EXPECT_EQ(0, states_finish(states));
+	EXPECT_EQ(0, states_bad(states));
+}
+
+/* More than there is, by whoever gets there first */
+static void uses_memory(struct states *states, enum who who)
+{
+	char *memory = mmap(NULL, 2 * MEMORY_MAX, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory != MAP_FAILED)
+		memset(memory, 1, 2 * MEMORY_MAX);
+}
+
+TEST_F(cgroup, runs_out_of_memory)
+{
+	struct states *states = self->states;
+	int status;
+
+	ASSERT_EQ(0, write_number(TEST_CGROUP "/memory.max", MEMORY_MAX));
+	states->after = uses_memory;
+	ASSERT_TRUE(start_in_cgroup(states));
+	status = states_finish(states);
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_EQ(SIGKILL, WTERMSIG(status));
+	EXPECT_FALSE(file_says(TEST_CGROUP "/memory.events", "oom_kill 0"));
+}
+
+#define PM_TEST		"/sys/power/pm_test"
+#define PM_DELAY	"/sys/module/suspend/parameters/pm_test_delay"
+
+FIXTURE(machine)
+{
+	struct states *states;
+};
+
+/* All but the freezer is left out of it */
+FIXTURE_SETUP(machine)
+{
+	if (ut_absent())
+		SKIP(return, UT_ABSENT);
+	if (ut_write_file(PM_DELAY, "0") || ut_write_file(PM_TEST, "freezer"))
+		SKIP(return, "no test of suspending");
+	self->states = states_alloc();
+}
+
+FIXTURE_TEARDOWN(machine)
+{
+	states_free(self->states);
+	EXPECT_EQ(0, ut_write_file(PM_TEST, "none"));
+	EXPECT_EQ(0, ut_write_file(PM_DELAY, "5"));
+}
+
+TEST_F(machine, is_suspended)
+{
+	struct states *states = self->states;
+	int i;
+
+	ASSERT_NE(NULL, states);
+	ASSERT_TRUE(states_start(states));
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(0, ut_write_file("/sys/power/state", "freeze"));
+	EXPECT_EQ(0, states_finish(states));
+	EXPECT_EQ(0, states_bad(states));
+}
+
+TEST_HARNESS_MAIN

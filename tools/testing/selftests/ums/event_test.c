@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * UMS tests: what happens to a process, its memory or its cpus while its threads
+ * are in every state; and what each thread does for itself when it goes on.
+ */
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/membarrier.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "states.h"
+
+FIXTURE(event)
+{
+	struct states *states;
+};
+
+FIXTURE_SETUP(event)
+{
+	if (ut_absent())
+		SKIP(return, UT_ABSENT);
+	self->states = states_alloc();
+	ASSERT_NE(NULL, self->states);
+}
+
+FIXTURE_TEARDOWN(event)
+{
+	states_free(self->states);
+}
+
+static void set_cpu(cpu_set_t *set, long cpu)
+{
+	CPU_ZERO(set);
+	CPU_SET(cpu, set);
+}
+
+/* One that all may use */
+static long last_cpu(void)
+{
+	cpu_set_t set;
+	long cpu;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return 0;
+	for (cpu = CPU_SETSIZE - 1; cpu > 0; cpu--)
+		if (CPU_ISSET(cpu, &set))
+			break;
+	return cpu;
+}
+
+static void is_on_last_cpu(struct states *states, enum who who)
+{
+	STATES_BAD(states, who, sched_getcpu() != states->step);
+}
+
+TEST_F(event, threads_are_moved_to_another_cpu)
+{
+	struct states *states = self->states;
+	cpu_set_t set;
+	enum who who;
+
+	states->step = last_cpu();
+	states->after = is_on_last_cpu;
+	ASSERT_TRUE(states_start(states));
+	set_cpu(&set, states->step);
+	for (who = 0; who < NR_WHO; who++)
+		ASSERT_EQ(0, sched_setaffinity(states->thread[who].tid,
+					       sizeof(set), &set));
+	EXPECT_EQ(0, states_finish(states));
+	EXPECT_EQ(0, states_bad(states));
+}
+
+static int set_online(long cpu, const char *online)
+{
+	char path[64];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%ld/online",
+		 cpu);
+	fd = open(path, O_WRONLY);
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, online, 1) == 1 ? 0 : -errno;
+	close(fd);
+	return ret;
+}
+
+TEST_F(event, a_cpu_goes_and_comes_back)
+{
+	struct states *states = self->states;
+	long cpu = last_cpu();
+	int i;
+
+	if (!cpu)
+		SKIP(return, "one cpu");
+	if (set_online(cpu, "1"))
+		SKIP(return, "cpus cannot be unplugged, or not root");
+	ASSERT_TRUE(states_start(states));
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(0, set_online(cpu, "0"));
+		EXPECT_EQ(0, set_online(cpu, "1"));
+	}
+	EXPECT_EQ(0, states_finish(states));
+	EXPECT_EQ(0, states_bad(states));
+}
+
+static void issue_barriers(struct states *states)
+{
+	static const struct {
+		int reg;
+		int cmd;
+	} kinds[] = {
+		{ MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+		  MEMBARRIER_CMD_PRIVATE_EXPEDITED },
+		{ MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE,
+		  MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE },
+		{ MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ,
+		  MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		STATES_BAD(states, PLAIN,
+			   syscall(SYS_membarrier, kinds[i].reg, 0, 0) ||
+			   syscall(SYS_membarrier, kinds[i].cmd, 0, 0));
+}
+
+TEST_F(event, barriers_are_issued)
+{
+	struct states *states = self->states;
+
+	states->before = issue_barriers;
+	ASSERT_TRUE(states_start(states));
+	EXPECT_EQ(0, states_finish(states));
+	EXPECT_EQ(0, states_bad(states));
+}
+
+TEST_F(event, memory_is_read_and_written_from_outside)
+{
+	struct states *states = self->states;
+	enum who who;
+
+	ASSERT_TRUE(states_start(states));
+	for (who = 0; who < NR_WHO; who++) {
+		long word = 0;
+		struct iovec here = { &word, sizeof(word) };
+		struct iovec there = {
+			UT_LOAD(states->thread[who].stack), sizeof(word)
+		};
+
+		if (who == NEW)
+			continue;
+		EXPECT_EQ(sizeof(word), process_vm_readv(states->pid, &here, 1,
+							 &there, 1, 0));
+		EXPECT_EQ(states->thread[who].tid, word);
+		/* It will look for it */
+		EXPECT_EQ(sizeof(word), process_vm_writev(states->pid, &here, 1,
+							  &there, 1, 0));
+	}
+	EXPECT_EQ(0, states_finish(states));
+	EXPECT_EQ(0, states_bad(states));
+}
+
+static enum who loses_stack;
+
+static void unmap_stack(struct states *states)
+{
+	uintptr_t page = sysconf(_SC_PAGESIZE);
+	uintptr_t stack = (uintptr_t)states->thread[loses_stack].stack & -page;
+
+	STATES_BAD(states, PLAIN, munmap((void *)(stack - page), 2 * page));
+}
+
+FIXTURE(memory)
+{
+	struct states *states;
+};
+
+FIXTURE_VARIANT(memory)
+{
+	enum who who;
+};
+
+FIXTURE_VARIANT_ADD(memory, of_a_running_worker) { .who = RUNNING };
+FIXTURE_VARIANT_ADD(memory, of_a_switched_worker) { .who = SWITCHED };
+FIXTURE_VARIANT_ADD(memory, of_a_user_held_worker) { .who = USER_HELD };
+FIXTURE_VARIANT_ADD(memory, of_a_kernel_held_worker) { .who = KERNEL_HELD };
+FIXTURE_VARIANT_ADD(memory, of_a_blocked_worker) { .who = BLOCKED };
+FIXTURE_VARIANT_ADD(memory, of_a_scheduler_behind) { .who = BEHIND };
+FIXTURE_VARIANT_ADD(memory, of_a_scheduler_that_switches) { .who = SWITCHES };
+FIXTURE_VARIANT_ADD(memory, of_a_scheduler_that_waits) { .who = WAITS };
+
+FIXTURE_SETUP(memory)
+{
+	if (ut_absent())
+		SKIP(return, UT_ABSENT);
+	loses_stack = variant->who;
+	self->states = states_alloc();
+	ASSERT_NE(NULL, self->states);
+}
+
+FIXTURE_TEARDOWN(memory)
+{
+	states_free(self->states);
+}
+
+TEST_F(memory, is_unmapped)
+{
+	struct states *states = self->states;
+	int status;
+
+	states->before = unmap_stack;
+	ASSERT_TRUE(states_start(states));
+	status = states_finish(states);
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_EQ(SIGSEGV, WTERMSIG(status));
+	EXPECT_TRUE(!uu_init() || uu_fresh_group_works());
+}
+
+static void unmap_slots(struct states *states)
+{
+	struct ut_base *base = states_base();
+
+	STATES_BAD(states, PLAIN, munmap(base->ring, base->ring_size));
+	STATES_BAD(states, PLAIN, munmap(base->slots, base->slots_size));
+}
+
+/* The schedulers of the test look into slots as well */
+TEST_F(event, slots_are_unmapped)
+{
+	struct states *states = self->states;
+	int status;
+
+	states->before = unmap_slots;
+	ASSERT_TRUE(states_start(states));
+	status = states_finish(states);
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_EQ(SIGSEGV, WTERMSIG(status));
+	EXPECT_TRUE(!uu_init() || uu_fresh_group_works());
+}
+
+#define ANSWER	4242
+
+static int listener;
+
+/* Instead of the kernel, for each thread that asks */
+static void *supervise(void *arg)
+{
+	struct seccomp_notif_resp answer;
+	struct seccomp_notif call;
+	unsigned int i;
+
+	for (i = 0; i < NR_WHO; i++) {
+		memset(&call, 0, sizeof(call));
+		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call))
+			break;
+		memset(&answer, 0, sizeof(answer));
+		answer.id = call.id;
+		answer.val = ANSWER + call.pid;
+		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer))
+			break;
+	}
+	return NULL;
+}
+
+static void filter_calls(struct states *states)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpgrp, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOANO),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { ARRAY_SIZE(filter), filter };
+	pthread_t supervisor;
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+			   SECCOMP_FILTER_FLAG_TSYNC |
+			   SECCOMP_FILTER_FLAG_TSYNC_ESRCH |
+			   SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	STATES_BAD(states, PLAIN, listener < 0 ||
+		   pthread_create(&supervisor, NULL, supervise, NULL));
+}
+
+static void makes_filtered_calls(struct states *states, enum who who)
+{
+	STATES_BAD(states, who, syscall(SYS_getpgrp) != -1 || errno != ENOANO);
+	STATES_BAD(states, who, syscall(SYS_getppid) !=
+		   ANSWER + states->thread[who].tid);
+}
+
+TEST_F(event, calls_are_filtered)
+{
+	struct states *states = self->states;
+
+	states->before = filter_calls;
+	states->after = makes_filtered_calls;
+	ASSERT_TRUE(states_start(states));
+	EXPECT_EQ(0, states_finish(states));
+	EXPECT_EQ(0, states_bad(states));
+}
+
+/* What belongs to a thread, not to the process */
+static void changes_what_is_its_own(struct states *states, enum who who)
+{
+	char name[16], path[64], line[32] = "";
+	int nice = who + 1, fd;
+
+	snprintf(name, sizeof(name), "who%d", who);
+	STATES_BAD(states, who, prctl(PR_SET_NAME, name));
+	STATES_BAD(states, who, setpriority(PRIO_PROCESS, 0, nice));
+	STATES_BAD(states, who, personality(PER_LINUX | UNAME26) < 0);
+	STATES_BAD(states, who, prctl(PR_SET_TIMERSLACK, 1000 + who));
+	sched_yield();
+	snprintf(path, sizeof(path), "/proc/self/task/%d/comm",
+		 states->thread[who].tid);
+	fd = open(path, O_RDONLY);
+	STATES_BAD(states, who, read(fd, line, sizeof(line) - 1) <= 0 ||
+		   strncmp(line, name, strlen(name)));
+	close(fd);
+	STATES_BAD(states, who, getpriority(PRIO_PROCESS,
+					    states->thread[who].tid) != nice);
+	STATES_BAD(states, who, personality(0xffffffff) !=
+		   (PER_LINUX | UNAME26));
+	STATES_BAD(states, who, prctl(PR_GET_TIMERSLACK) != 1000 + (int)who);
+}
+
+TEST_F(event, threads_change_what_is_their_own)
+{
+	struct states *states = self->states;
+
+	states->after = changes_what_is_its_own;
+	ASSERT_TRUE(states_start(states));
+	EXPECT_EQ(0, states_finish(states));
+	EXPECT_EQ(0, states_bad(states));
+}
+
+/*
+ * A child by vfork(), which has nothing of UMS, and by fork(). That of the C
+ * library takes locks, which must not be shared by schedulers and workers.
+ */
+static void has_children(struct states *states, enum who who)
+{
+	int status = -1;
+	pid_t pid;
+
+	pid = vfork();
+	if (!pid)
+		_exit(7);
+	STATES_BAD(states, who, waitpid(pid, &status, 0) != pid ||
+		   WEXITSTATUS(status) != 7);
+	pid = syscall(SYS_fork);
+	if (!pid)
+		_exit(ut_yield(0) == -ENOTCONN ? 8 : 9);
+	STATES_BAD(states, who, waitpid(pid, &status, 0) != pid ||
+		   WEXITSTATUS(status) != 8);
+}
+
+TEST_F(event, threads_have_children)
+{
+	struct states *states = self->states;
+
+	states->after = has_children;
+	ASSERT_TRUE(states_start(states));
+	EXPECT_EQ(0, states_finish(states));
+	EXPECT_EQ(0, states_bad(states));
+}
+
+/* Of its own, that it does not want to handle */
+static void takes_signals_synchronously(struct states *states, enum who who)
+{
+	struct signalfd_siginfo info = {};
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	STATES_BAD(states, who, pthread_sigmask(SIG_BLOCK, &set, NULL));
+	fd = signalfd(-1, &set, SFD_CLOEXEC);
+	STATES_BAD(states, who, pthread_kill(pthread_self(), SIGUSR2));
+	STATES_BAD(states, who, read(fd, &info, sizeof(info)) != sizeof(info) ||
+		   info.ssi_signo != SIGUSR2);
+	close(fd);
+	STATES_BAD(states, who, pthread_kill(pthread_self(), SIGUSR2));
+	STATES_BAD(states, who, sigwaitinfo(&set, NULL) != SIGUSR2);
+}
+
+TEST_F(event, threads_take_signals_synchronously)
+{
+	struct states *states = self->states;
+
+	states->after = takes_signals_synchronously;
+	ASSERT_TRUE(states_start(states));
+	EXPECT_EQ(0, states_finish(states));
+	EXPECT_EQ(0, states_bad(states));
+}
+
+TEST_HARNESS_MAIN
