@@ -3,6 +3,9 @@
  * UMS: a process with ten thousand parked workers, and how promptly it goes.
  * Where that many threads of any kind take long, UMS may too: the measure is
  * the same number of threads that wait for a futex.
+ *
+ * UMS_TEST_MANY is another number, up to 100000, for which a machine of its own
+ * with 8 GiB is needed.
  */
 #include <linux/futex.h>
 #include <signal.h>
@@ -12,7 +15,8 @@
 #include "../kselftest_harness.h"
 #include "common.h"
 
-#define MAX_WORKERS	10000
+#define MAX_WORKERS	100000
+#define WORKERS		10000
 /* On a kernel with lock debugging, where each life takes milliseconds */
 #define DEBUG_WORKERS	1000
 #define STACK_SIZE	(16 * 1024)
@@ -25,12 +29,13 @@ enum how { EXIT_GROUP, SIGNAL, DETACH };
 /* Shared between the test and its child */
 struct progress {
 	int parked;
+	__u64 created;
+	__u64 switched;
 	__u64 ending;
 };
 
 FIXTURE(many)
 {
-	struct progress *progress;
 };
 
 FIXTURE_VARIANT(many)
@@ -56,7 +61,8 @@ FIXTURE_VARIANT_ADD(many, detach) {
 	.how = DETACH,
 };
 
-static long nr_workers = MAX_WORKERS;
+static long nr_workers = WORKERS;
+static struct progress *progress;
 
 static long read_number(const char *path, const char *format)
 {
@@ -107,24 +113,45 @@ static const char *too_small(void)
 	return NULL;
 }
 
-FIXTURE_SETUP(many)
+static void set_up(struct __test_metadata *_metadata)
 {
-	const char *reason;
+	const char *many = getenv("UMS_TEST_MANY"), *reason;
 
 	if (ut_absent())
 		SKIP(return, UT_ABSENT);
 	if (!access("/proc/lockdep_stats", F_OK))
 		nr_workers = DEBUG_WORKERS;
+	if (many)
+		nr_workers = strtol(many, NULL, 10);
+	ASSERT_LE(10, nr_workers);
+	ASSERT_GE(MAX_WORKERS, nr_workers);
 	reason = too_small();
 	if (reason)
 		SKIP(return, "%s", reason);
-	self->progress = mmap(NULL, sysconf(_SC_PAGESIZE),
-			      PROT_READ | PROT_WRITE,
-			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, (void *)self->progress);
+	progress = mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)progress);
+}
+
+FIXTURE_SETUP(many)
+{
+	set_up(_metadata);
 }
 
 FIXTURE_TEARDOWN(many)
+{
+}
+
+FIXTURE(many_costs)
+{
+};
+
+FIXTURE_SETUP(many_costs)
+{
+	set_up(_metadata);
+}
+
+FIXTURE_TEARDOWN(many_costs)
 {
 }
 
@@ -207,6 +234,7 @@ static void wake_futexes(void)
 static int park_as_workers(void)
 {
 	struct ums_event events[BATCH], event;
+	__u64 begin = ut_now_ns();
 	long parked = 0, i;
 	int ret;
 
@@ -219,6 +247,8 @@ static int park_as_workers(void)
 	ret = make_threads(work);
 	if (ret)
 		return ret;
+	progress->created = ut_now_ns() - begin;
+	begin = ut_now_ns();
 	while (parked < nr_workers) {
 		long n = ut_dequeue(crowd.base.list, events, BATCH,
 				    UT_LIMIT_MS), j;
@@ -235,11 +265,11 @@ static int park_as_workers(void)
 				return 107;
 		}
 	}
+	progress->switched = ut_now_ns() - begin;
 	return 0;
 }
 
-static void child_main(enum how how, int (*park)(void),
-		       struct progress *progress)
+static void child_main(enum how how, int (*park)(void))
 {
 	int ret = park();
 
@@ -274,7 +304,7 @@ static bool is_gone(pid_t child)
 
 /* Nanoseconds from the decision until the process was gone; 0 if it failed */
 static __u64 time_to_end(struct __test_metadata *_metadata, enum how how,
-			 int (*park)(void), struct progress *progress)
+			 int (*park)(void))
 {
 	pid_t child;
 	__u64 start;
@@ -283,7 +313,7 @@ static __u64 time_to_end(struct __test_metadata *_metadata, enum how how,
 	memset(progress, 0, sizeof(*progress));
 	child = fork();
 	if (!child)
-		child_main(how, park, progress);
+		child_main(how, park);
 	while (!UT_LOAD(progress->parked) && !is_gone(child))
 		ut_nap();
 	if (how == SIGNAL) {
@@ -301,15 +331,50 @@ TEST_F_TIMEOUT(many, parked_workers_go_promptly, 600)
 {
 	__u64 plain, ums;
 
-	plain = time_to_end(_metadata, variant->how, park_in_futex,
-			    self->progress);
-	ums = time_to_end(_metadata, variant->how, park_as_workers,
-			  self->progress);
+	plain = time_to_end(_metadata, variant->how, park_in_futex);
+	ums = time_to_end(_metadata, variant->how, park_as_workers);
 	TH_LOG("%llu ms with futexes, %llu ms with UMS",
 	       plain / UT_NSEC_PER_MSEC, ums / UT_NSEC_PER_MSEC);
 	ASSERT_NE(0, plain);
 	ASSERT_NE(0, ums);
 	EXPECT_GT(4 * plain + 5 * UT_NSEC_PER_SEC, ums);
+	if (variant->how == SIGNAL)
+		EXPECT_GT(10 * UT_NSEC_PER_SEC, ums);
+}
+
+/* What each one costs, in ns */
+struct cost {
+	__u64 create;
+	__u64 run;
+	__u64 end;
+};
+
+static struct cost cost_of(struct __test_metadata *_metadata, long nr)
+{
+	struct cost cost;
+
+	nr_workers = nr;
+	cost.end = time_to_end(_metadata, EXIT_GROUP, park_as_workers) / nr;
+	cost.create = progress->created / nr;
+	cost.run = progress->switched / nr;
+	TH_LOG("%ld workers, ns each: create %llu, run %llu, end %llu", nr,
+	       cost.create, cost.run, cost.end);
+	return cost;
+}
+
+/* Twice for a cache that is too small, and something for a machine that is busy */
+#define NOT_MUCH_MORE(many, few)	((many) < 3 * (few) + 100000)
+
+TEST_F_TIMEOUT(many_costs, are_those_of_few, 600)
+{
+	struct cost few, many;
+	long nr = nr_workers;
+
+	few = cost_of(_metadata, nr / 10);
+	many = cost_of(_metadata, nr);
+	EXPECT_TRUE(NOT_MUCH_MORE(many.create, few.create));
+	EXPECT_TRUE(NOT_MUCH_MORE(many.run, few.run));
+	EXPECT_TRUE(NOT_MUCH_MORE(many.end, few.end));
 }
 
 TEST_HARNESS_MAIN
