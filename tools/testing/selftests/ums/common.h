@@ -232,7 +232,7 @@ void ut_nap(void);
 
 /* What /proc says of a thread of this process; 0 when there is none */
 char ut_thread_state(pid_t tid);
-/* Number of the system call that a thread sleeps in, -1 when it runs */
+/* Number of the system call that any thread sleeps in, -1 when it runs */
 long ut_thread_syscall(pid_t tid);
 static inline bool ut_thread_sleeps_in(pid_t tid, long nr)
 {

@@ -320,6 +320,44 @@ TEST_F(fd, mappings_show_the_same_memory)
 	munmap(slots, base->slots_size);
 }
 
+static bool move(void **map, size_t size)
+{
+	void *there = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
+	void *moved = mremap(*map, size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
+			     there);
+
+	*map = moved;
+	return moved == there;
+}
+
+static void yields_once(struct ut_thread *thread)
+{
+	ut_yield(0);
+}
+
+/* The kernel writes into its own pages, wherever they are to be seen */
+TEST_F(fd, mappings_are_moved)
+{
+	struct ut_base *base = &self->base;
+	struct ut_thread worker;
+	struct ums_event event;
+
+	ASSERT_TRUE(move((void **)&base->slots, base->slots_size));
+	ASSERT_TRUE(move((void **)&base->ring, base->ring_size));
+	ASSERT_EQ(0, ut_base_schedule_here(base));
+	ASSERT_EQ(0, ut_spawn_worker(base, &worker, yields_once, NULL));
+	ASSERT_EQ(1, ut_dequeue(base->list, &event, 1, UT_LIMIT_MS));
+	EXPECT_EQ(worker.ctx, event.ctx);
+	ASSERT_EQ(UMS_REASON_YIELDED,
+		  ut_run_to(base, worker.ctx, &event, UMS_REASON_YIELDED));
+	EXPECT_EQ(UMS_STATE_READY, ut_slot_state(base, worker.ctx));
+	EXPECT_EQ(UMS_REASON_TERMINATED,
+		  ut_run_to(base, worker.ctx, &event, UMS_REASON_TERMINATED));
+	EXPECT_EQ(UMS_STATE_TERMINATED, ut_slot_state(base, worker.ctx));
+	ut_join(&worker);
+}
+
 TEST_F(fd, mappings_outlive_their_fds)
 {
 	struct ut_base *base = &self->base;

@@ -3,7 +3,6 @@
  * UMS: waiting for a completion list along with other files: poll, select,
  * epoll, io_uring.
  */
-#include <linux/io_uring.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
@@ -11,6 +10,7 @@
 
 #include "../kselftest_harness.h"
 #include "common.h"
+#include "uring.h"
 
 #define NR_WORKERS	16
 #define NR_POLLERS	4
@@ -319,73 +319,6 @@ TEST_F(poll, closing_the_list_ends_nothing_but_the_watch)
 	EXPECT_EQ(0, epoll_wait(self->epoll, &event, 1, 0));
 }
 
-/* One ring of io_uring, mapped, with room for a few entries */
-struct uring {
-	int fd;
-	struct io_uring_params params;
-	char *sq;
-	char *cq;
-	struct io_uring_sqe *sqes;
-};
-
-static int uring_open(struct uring *uring)
-{
-	struct io_uring_params *p = &uring->params;
-	const int prot = PROT_READ | PROT_WRITE;
-
-	memset(uring, 0, sizeof(*uring));
-	uring->fd = syscall(SYS_io_uring_setup, 8, p);
-	if (uring->fd < 0)
-		return -errno;
-	uring->sq = mmap(NULL, p->sq_off.array + p->sq_entries * sizeof(__u32),
-			 prot, MAP_SHARED, uring->fd, IORING_OFF_SQ_RING);
-	uring->cq = mmap(NULL, p->cq_off.cqes +
-			 p->cq_entries * sizeof(struct io_uring_cqe),
-			 prot, MAP_SHARED, uring->fd, IORING_OFF_CQ_RING);
-	uring->sqes = mmap(NULL, p->sq_entries * sizeof(*uring->sqes), prot,
-			   MAP_SHARED, uring->fd, IORING_OFF_SQES);
-	if (uring->sq == MAP_FAILED || uring->cq == MAP_FAILED ||
-	    uring->sqes == MAP_FAILED)
-		return -ENOMEM;
-	return 0;
-}
-
-static int uring_poll(struct uring *uring, int fd, __u32 flags)
-{
-	__u32 *tail = (void *)(uring->sq + uring->params.sq_off.tail);
-	__u32 *mask = (void *)(uring->sq + uring->params.sq_off.ring_mask);
-	__u32 *array = (void *)(uring->sq + uring->params.sq_off.array);
-	__u32 i = *tail & *mask;
-
-	memset(&uring->sqes[i], 0, sizeof(uring->sqes[i]));
-	uring->sqes[i].opcode = IORING_OP_POLL_ADD;
-	uring->sqes[i].fd = fd;
-	uring->sqes[i].poll32_events = POLLIN;
-	uring->sqes[i].len = flags;
-	array[i] = i;
-	UT_STORE(*tail, *tail + 1);
-	return syscall(SYS_io_uring_enter, uring->fd, 1, 0, 0, NULL, 0);
-}
-
-/* Take a completion; false if there is none (yet, if @wait) */
-static bool uring_take(struct uring *uring, struct io_uring_cqe *cqe, bool wait)
-{
-	__u32 *head = (void *)(uring->cq + uring->params.cq_off.head);
-	__u32 *tail = (void *)(uring->cq + uring->params.cq_off.tail);
-	__u32 *mask = (void *)(uring->cq + uring->params.cq_off.ring_mask);
-	struct io_uring_cqe *cqes = (void *)(uring->cq +
-					     uring->params.cq_off.cqes);
-
-	if (wait && syscall(SYS_io_uring_enter, uring->fd, 0, 1,
-			    IORING_ENTER_GETEVENTS, NULL, 0) < 0)
-		return false;
-	if (*head == UT_LOAD(*tail))
-		return false;
-	*cqe = cqes[*head & *mask];
-	UT_STORE(*head, *head + 1);
-	return true;
-}
-
 TEST_F(poll, io_uring_polls)
 {
 	struct ut_base *base = &self->base;
@@ -407,7 +340,7 @@ TEST_F(poll, io_uring_polls)
 	ASSERT_TRUE(uring_take(&uring, &cqe, true));
 	EXPECT_EQ(POLLIN, cqe.res & POLLIN);
 	EXPECT_TRUE(take_one(base));
-	close(uring.fd);
+	uring_close(&uring);
 }
 
 TEST_F(poll, io_uring_polls_many_times)
@@ -431,7 +364,7 @@ TEST_F(poll, io_uring_polls_many_times)
 		EXPECT_TRUE(take_one(base));
 	}
 	/* The request holds the list; the ring goes with it pending */
-	close(uring.fd);
+	uring_close(&uring);
 }
 
 TEST_HARNESS_MAIN

@@ -51,7 +51,7 @@ long ut_thread_syscall(pid_t tid)
 {
 	char path[64], buf[512];
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", tid);
+	snprintf(path, sizeof(path), "/proc/%d/syscall", tid);
 	if (read_file(path, buf, sizeof(buf)) <= 0 ||
 	    !strncmp(buf, "running", 7))
 		return -1;

@@ -62,6 +62,8 @@ static void wait_for_go(enum who who, void (*wait)(enum who who))
 	long word = gettid();
 
 	me = who;
+	if (states->first)
+		states->first(states, who);
 	UT_STORE(self->stack, &word);
 	sigsetjmp(waiting, 1);
 	can_jump = true;

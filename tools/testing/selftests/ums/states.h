@@ -81,6 +81,7 @@ struct state_thread {
  * @go: They are to go on.
  * @error: Why they are not in place.
  * @step: For the test and its @before.
+ * @first: Called by each thread before it goes to its place.
  * @before: Called by @PLAIN when all are in place.
  * @after: Called by each thread that goes on.
  */
@@ -91,6 +92,7 @@ struct states {
 	int go;
 	long error;
 	int step;
+	void (*first)(struct states *states, enum who who);
 	void (*before)(struct states *states);
 	void (*after)(struct states *states, enum who who);
 };
