@@ -108,16 +108,15 @@ TEST_F(user, a_system_call_is_made_by_who_runs)
 	ut_join(&self->worker);
 }
 
-static void naps_then_yields(struct ut_thread *self)
+/* @arg is a pipe, empty at first */
+static void yields_and_reads(struct ut_thread *self)
 {
-	struct timespec nap = { .tv_nsec = 1000 };
+	const int *pipe_fd = self->arg;
+	char byte;
 
-	for (;;) {
-		uu_yield(self, 0);
-		if (self->ret)
-			return;
-		nanosleep(&nap, NULL);
-	}
+	uu_yield(self, 0);
+	self->ret = read(pipe_fd[0], &byte, 1);
+	uu_yield(self, 0);
 }
 
 /* The same call, from elsewhere on the stack */
@@ -143,9 +142,11 @@ execute_deeper(struct ut_base *base, struct ut_thread *worker, int depth)
 TEST_F(user, a_scheduler_returns_from_its_last_call)
 {
 	struct ums_event event;
+	int pipe_fd[2];
 
+	ASSERT_EQ(0, pipe(pipe_fd));
 	ASSERT_EQ(0, ut_spawn_worker(&self->base, &self->other,
-				     naps_then_yields, NULL));
+				     yields_and_reads, pipe_fd));
 	ASSERT_EQ(USER_YIELD, uu_start(&self->base, &self->other));
 	ASSERT_EQ(0, ut_spawn_worker(&self->base, &self->worker, yields,
 				     (void *)2));
@@ -154,10 +155,11 @@ TEST_F(user, a_scheduler_returns_from_its_last_call)
 	EXPECT_EQ(USER_YIELD, execute_deeper(&self->base, &self->worker, 0));
 	EXPECT_EQ(UMS_REASON_BLOCKED,
 		  execute_deeper(&self->base, &self->other, 3));
+	EXPECT_EQ(1, write(pipe_fd[1], "", 1));
 	EXPECT_EQ(1, ut_next_of(&self->base, self->other.ctx, &event));
 	EXPECT_EQ(USER_YIELD, uu_run(&self->base, &self->other));
+	EXPECT_EQ(1, self->other.ret);
 
-	self->other.ret = 1;
 	EXPECT_EQ(UMS_REASON_TERMINATED, uu_run(&self->base, &self->other));
 	EXPECT_EQ(USER_YIELD, uu_run(&self->base, &self->worker));
 	EXPECT_EQ(UMS_REASON_TERMINATED, uu_run(&self->base, &self->worker));
