@@ -4,6 +4,7 @@
  * are ready, and no scheduler does anything about it; and only then.
  */
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,10 +27,10 @@ static long setup(unsigned int policy, unsigned int watchdog_ms)
 	return ut_ctl(UMS_CTL_SETUP, -1, &setup, sizeof(setup));
 }
 
-static long open_watched(struct ut_base *base, unsigned int policy)
+static long open_watched(struct ut_base *base, unsigned int policy,
+			 unsigned int watchdog_ms)
 {
-	return ut_base_open_fd(base, CONTEXTS,
-			       setup(policy, UMS_WATCHDOG_MIN_MS));
+	return ut_base_open_fd(base, CONTEXTS, setup(policy, watchdog_ms));
 }
 
 static bool has_watchdog(void)
@@ -54,7 +55,8 @@ FIXTURE_SETUP(watchdog)
 		SKIP(return, "no watchdog");
 	uu_init();
 	ut_prefault();
-	ASSERT_EQ(0, open_watched(&self->base, UMS_ORPHAN_RELEASE));
+	ASSERT_EQ(0, open_watched(&self->base, UMS_ORPHAN_RELEASE,
+				  UMS_WATCHDOG_MIN_MS));
 	ASSERT_EQ(0, ut_base_schedule_here(&self->base));
 	self->begin = ut_now_ns();
 }
@@ -78,6 +80,7 @@ static void yields(struct ut_thread *self)
 }
 
 static int stop;
+static int never;
 
 static void spawn(struct __test_metadata *_metadata,
 		  FIXTURE_DATA(watchdog) * self, unsigned int nr)
@@ -160,7 +163,7 @@ TEST_F(watchdog, releases_a_worker_that_is_switched_to)
 	ASSERT_EQ(0, uu_pin());
 	ASSERT_EQ(0, ut_spawn_worker(base, worker, yields_in_user_mode, NULL));
 	ASSERT_LE(0, uu_start(base, worker));
-	ASSERT_EQ(0, ut_spawn_worker(base, &self->worker[1], yields, &stop));
+	ASSERT_EQ(0, ut_spawn_worker(base, &self->worker[1], yields, &never));
 	for (turns = 1; elapsed_ms(self) < UT_LIMIT_MS; turns++) {
 		ret = uu_execute(base, worker);
 		UT_STORE(ut_slot(base, base->sched)->switched, 0);
@@ -203,6 +206,32 @@ TEST_F(watchdog, leaves_workers_alone_that_are_run)
 	join(_metadata, self, WORKERS, 0);
 }
 
+/* User switches are as good as calls, though nobody looks at the list */
+TEST_F(watchdog, leaves_alone_a_scheduler_that_switches)
+{
+	struct ut_base *base = &self->base;
+	struct ums_event event;
+
+	if (!uu.execute)
+		SKIP(return, UU_ABSENT);
+	ASSERT_EQ(0, uu_pin());
+	ASSERT_EQ(0, ut_spawn_worker(base, &self->worker[0],
+				     yields_in_user_mode, NULL));
+	ASSERT_LE(0, uu_start(base, &self->worker[0]));
+	ASSERT_EQ(0, ut_spawn_worker(base, &self->worker[1], yields, &stop));
+	self->begin = ut_now_ns();
+	while (elapsed_ms(self) < PERIODS * UMS_WATCHDOG_MIN_MS)
+		ASSERT_EQ(UMS_REASON_YIELDED | UMS_RETURN_USER,
+			  uu_run(base, &self->worker[0]));
+	UT_STORE(stop, 1);
+	EXPECT_EQ(UMS_REASON_TERMINATED, uu_run(base, &self->worker[0]));
+	ASSERT_EQ(1, ut_next_of(base, self->worker[1].ctx, &event));
+	EXPECT_EQ(UMS_REASON_TERMINATED,
+		  ut_run_to(base, self->worker[1].ctx, &event,
+			    UMS_REASON_TERMINATED));
+	join(_metadata, self, 2, 0);
+}
+
 TEST_F(watchdog, leaves_a_list_alone_that_is_read)
 {
 	struct ums_event event;
@@ -236,7 +265,7 @@ static void stalled_process(void)
 	struct ut_thread worker;
 	struct ut_base base;
 
-	if (open_watched(&base, UMS_ORPHAN_KILL) ||
+	if (open_watched(&base, UMS_ORPHAN_KILL, UMS_WATCHDOG_MIN_MS) ||
 	    ut_base_schedule_here(&base) ||
 	    ut_spawn_worker(&base, &worker, yields, &stop))
 		_exit(1);
@@ -281,38 +310,112 @@ TEST_F(process, that_stalls_is_killed)
 	EXPECT_EQ(SIGKILL, WTERMSIG(status));
 }
 
-static void stopped_process(void)
+/* Enough to be stopped in time */
+#define SLOW_MS	500
+
+/* Says that it is ready by a byte, and goes on when it gets one */
+static int ready[2], go_on[2];
+
+static void slow_process(void)
 {
 	struct ut_thread worker;
 	struct ums_event event;
 	struct ut_base base;
+	char byte = 0;
 
 	UT_STORE(stop, 1);
-	if (open_watched(&base, UMS_ORPHAN_KILL) ||
+	if (open_watched(&base, UMS_ORPHAN_KILL, SLOW_MS) ||
 	    ut_base_schedule_here(&base) ||
-	    ut_spawn_worker(&base, &worker, yields, &stop))
+	    ut_spawn_worker(&base, &worker, yields, &stop) ||
+	    write(ready[1], &byte, 1) != 1)
 		_exit(1);
-	raise(SIGSTOP);
+	if (read(go_on[0], &byte, 1) != 1)
+		_exit(2);
 	if (ut_next_of(&base, worker.ctx, &event) != 1 ||
 	    ut_run_to(&base, worker.ctx, &event, UMS_REASON_TERMINATED) !=
 	    UMS_REASON_TERMINATED)
-		_exit(2);
+		_exit(3);
 	_exit(0);
 }
 
-TEST_F(process, that_is_stopped_is_waited_for)
+static bool stop_by_signal(pid_t pid)
 {
-	struct timespec while_stopped = {
-		.tv_nsec = PERIODS * UMS_WATCHDOG_MIN_MS * UT_NSEC_PER_MSEC,
-	};
-	pid_t pid = start(stopped_process);
 	int status;
 
+	return !kill(pid, SIGSTOP) &&
+	       waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status);
+}
+
+static bool continue_by_signal(pid_t pid)
+{
+	return !kill(pid, SIGCONT);
+}
+
+/* The scheduler alone; its worker may still be run */
+static bool stop_by_debugger(pid_t pid)
+{
+	int status;
+
+	return !ptrace(PTRACE_SEIZE, pid, NULL, NULL) &&
+	       !ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) &&
+	       waitpid(pid, &status, 0) == pid && WIFSTOPPED(status);
+}
+
+static bool continue_by_debugger(pid_t pid)
+{
+	return !ptrace(PTRACE_DETACH, pid, NULL, NULL);
+}
+
+FIXTURE(stopped)
+{
+};
+
+FIXTURE_VARIANT(stopped)
+{
+	bool (*halt)(pid_t pid);
+	bool (*resume)(pid_t pid);
+};
+
+FIXTURE_VARIANT_ADD(stopped, process)
+{
+	.halt = stop_by_signal,
+	.resume = continue_by_signal,
+};
+
+FIXTURE_VARIANT_ADD(stopped, scheduler)
+{
+	.halt = stop_by_debugger,
+	.resume = continue_by_debugger,
+};
+
+FIXTURE_SETUP(stopped)
+{
+	if (ut_absent())
+		SKIP(return, UT_ABSENT);
+	if (!has_watchdog())
+		SKIP(return, "no watchdog");
+	ASSERT_EQ(0, pipe(ready));
+	ASSERT_EQ(0, pipe(go_on));
+}
+
+FIXTURE_TEARDOWN(stopped)
+{
+}
+
+TEST_F(stopped, is_waited_for)
+{
+	struct timespec while_stopped = {
+		.tv_sec = 4 * SLOW_MS / 1000,
+	};
+	pid_t pid = start(slow_process);
+	char byte;
+
 	ASSERT_LT(0, pid);
-	ASSERT_EQ(pid, waitpid(pid, &status, WUNTRACED));
-	ASSERT_TRUE(WIFSTOPPED(status));
+	EXPECT_EQ(1, read(ready[0], &byte, 1));
+	EXPECT_TRUE(variant->halt(pid));
 	EXPECT_EQ(0, nanosleep(&while_stopped, NULL));
-	EXPECT_EQ(0, kill(pid, SIGCONT));
+	EXPECT_EQ(1, write(go_on[1], &byte, 1));
+	EXPECT_TRUE(variant->resume(pid));
 	EXPECT_EQ(0, ut_wait_child(pid, UT_LIMIT_MS));
 }
 
