@@ -7,9 +7,9 @@ SCRIPTS := scripts
 
 # The command is taken as it was typed: make must not expand it.
 export UMS_CMD = $(value CMD)
-export KERNEL KSRC SMP MEM TIMEOUT ICOUNT CMDLINE TESTS REPEAT JOBS
+export KERNEL KSRC CLOCK ROWS SMP MEM TIMEOUT ICOUNT CMDLINE TESTS REPEAT JOBS
 
-.PHONY: run shell test kernel user patched check model clean help
+.PHONY: run shell test bench kernel user patched check model clean help
 .NOTPARALLEL:
 
 run:
@@ -26,6 +26,12 @@ shell:
 test:
 	@$(SCRIPTS)/deps.sh build boot user
 	@$(SCRIPTS)/test.sh
+
+bench:
+	@$(SCRIPTS)/deps.sh build boot user bench
+	@KERNEL=release $(SCRIPTS)/kernel.sh
+	@$(SCRIPTS)/user.sh
+	@$(SCRIPTS)/bench.sh
 
 kernel:
 	@$(SCRIPTS)/deps.sh build

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Sees to it that the Debian packages for a purpose are there:
-#   deps.sh build | boot | user | check | model ...
+#   deps.sh build | boot | user | check | bench | model ...
 # As root it installs what is missing, else it says what to type.
 
 . "$(dirname "$0")/lib.sh"
@@ -18,6 +18,7 @@ packages() {
 		echo curl wrk gdb strace
 		;;
 	check) echo sparse perl shellcheck ;;
+	bench) echo gnuplot-nox ;;
 	model) echo spin gcc libc6-dev ;;
 	*) die "deps.sh: $1?" ;;
 	esac

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * UMS benchmark: what its files share.
+ * UMS benchmarks: what their files share.
+ *
+ * A row measures BATCHES batches of an operation, after one that does not count,
+ * and reports the median, the smallest and the largest cost of one operation.
  */
 #ifndef UMS_SELFTESTS_BENCH_H
 #define UMS_SELFTESTS_BENCH_H
@@ -10,27 +13,53 @@
 #define BATCHES		9
 #define COUNT		1000
 
-/* How often a batch's operation is done for a row, for threads that answer it */
+/*
+ * How often the operation of a row with COUNT is done in all, for threads that
+ * answer it
+ */
 #define TOTAL	((BATCHES + 1) * COUNT)
 
 /**
  * struct result - What a row measured
  *
- * @count: Operations in a batch.
- * @ns: Time for one operation, by batch.
- * @failed: Something went wrong, the times are void.
+ * @count: Operations in a batch; set before, but the row may change it.
+ * @threads: How many, of a row that is to be repeated with more; else 0.
+ * @value: For one operation, by batch.
+ * @failed: Something went wrong, the values are void.
  */
 struct result {
 	unsigned int count;
-	double ns[BATCHES];
+	unsigned int threads;
+	double value[BATCHES];
 	bool failed;
 };
 
+enum bench_needs { NEEDS_NOTHING, NEEDS_UMS, NEEDS_USER_SWITCH };
+
+/**
+ * struct row - Something to measure
+ *
+ * @group: Rows that are to be compared; the same for those that follow if NULL.
+ * @name: Of the row; what one operation is, if the group does not say it.
+ * @fn: Measures it.
+ * @needs: What the kernel must have.
+ * @count: Operations in a batch; 0 for COUNT.
+ * @many: It is to be repeated with more and more threads.
+ */
 struct row {
+	const char *group;
 	const char *name;
 	void (*fn)(struct result *result);
-	bool needs_ums;
+	enum bench_needs needs;
+	unsigned int count;
+	bool many;
 };
+
+/*
+ * Measure the rows that the arguments ask for, and print them: what main()
+ * returns. See bench.c for the arguments.
+ */
+int bench_main(int argc, char **argv, const struct row *rows, size_t nr);
 
 /* Do something @count times */
 typedef void (*run_fn)(unsigned int count, void *arg);
@@ -39,9 +68,38 @@ typedef void (*run_fn)(unsigned int count, void *arg);
 void measure_prepared(struct result *result, run_fn prepare, run_fn run,
 		      unsigned int per, void *arg);
 void measure(struct result *result, run_fn run, unsigned int per, void *arg);
-void run_getppid(unsigned int count, void *arg);
 
-/* Two pipes, one for each direction */
+/* bench_fiber.c: changing sides inside of one thread */
+#define FIBER_STACK_WORDS	8192
+
+/* A stack for the other side; only one of them is used at a time */
+extern __u64 fiber_stack[FIBER_STACK_WORDS];
+
+/* Make it empty: the next return goes to @entry, aligned as if called */
+__u64 *fiber_stack_init(void (*entry)(void));
+void fiber_bare(struct result *result);
+void fiber_wrfsbase(struct result *result);
+void fiber_ucontext(struct result *result);
+
+/* bench_plain.c: threads without UMS */
+void plain_futex(struct result *result);
+void plain_cond(struct result *result);
+void plain_eventfd(struct result *result);
+void plain_yield(struct result *result);
+void plain_pipe_hand(struct result *result);
+void plain_pipe(struct result *result);
+void plain_socket(struct result *result);
+void plain_futex_trip(struct result *result);
+void plain_getppid(struct result *result);
+void plain_fault(struct result *result);
+void plain_thread(struct result *result);
+void plain_fork(struct result *result);
+
+void run_getppid(unsigned int count, void *arg);
+void futex_wait(__u32 *word, __u32 value);
+void futex_wake(__u32 *word);
+
+/* A file for each direction: two pipes, or a pair of sockets */
 struct pipes {
 	int there[2];
 	int back[2];
@@ -49,6 +107,7 @@ struct pipes {
 };
 
 bool pipes_open(struct pipes *pipes, struct result *result);
+bool sockets_open(struct pipes *pipes, struct result *result);
 void pipes_close(struct pipes *pipes);
 
 /**
@@ -60,6 +119,7 @@ void pipes_close(struct pipes *pipes);
  * @serve: What the scheduler does once they are ready, or NULL: then it runs
  *	them to their end.
  * @pipes: For rows that need them.
+ * @word: For rows that need two words for futex().
  * @stop: For workers that run until they are told.
  * @calls: For workers that make system calls when they are told.
  */
@@ -69,24 +129,97 @@ struct rig {
 	struct ut_thread worker[2];
 	void (*serve)(struct rig *rig);
 	struct pipes pipes;
+	__u32 word[2];
 	int stop;
 	int calls;
 };
+
+static inline void expect(struct rig *rig, bool cond)
+{
+	if (!cond)
+		rig->result->failed = true;
+}
 
 /* Run @serve in a scheduler with a worker for each function that is not NULL */
 void with_ums(struct result *result, void (*serve)(struct rig *rig),
 	      void (*first)(struct ut_thread *thread),
 	      void (*second)(struct ut_thread *thread));
+/* The same, with files that @open opens for it */
+void with_files(struct result *result,
+		bool (*open)(struct pipes *pipes, struct result *result),
+		void (*serve)(struct rig *rig),
+		void (*first)(struct ut_thread *thread));
 
-/* bench_user.c */
+/* bench_kernel.c: by system call */
+void ums_worker_getppid(struct result *result);
+void ums_scheduler_getppid(struct result *result);
+void ums_worker_fault(struct result *result);
+void ums_execute_and_yield(struct result *result);
+void ums_worker_to_worker(struct result *result);
+void ums_block_and_unblock(struct result *result);
+
+/* bench_user.c: in user mode */
 void user_switch(struct result *result);
 void user_hand(struct result *result);
 void user_queue(struct result *result);
 void user_getppid(struct result *result);
 void user_first_call(struct result *result);
-void user_pipe(struct result *result);
 
-/* bench_lib.c */
+/* bench_trip.c: a worker that blocks */
+void user_pipe(struct result *result);
+void user_socket(struct result *result);
+void user_futex(struct result *result);
+
+/* bench_lib.c: through libums */
 void library_switch(struct result *result);
+void library_thread(struct result *result);
+
+/**
+ * struct member - One of the threads that pass a token around
+ *
+ * @ring: All of them.
+ * @thread: Its thread.
+ * @token: What it has been given and not yet taken; of futex and cond.
+ * @lock: Protects @token, where that is not the futex.
+ * @given: Somebody has given it a token.
+ * @library: What a ring of workers has for it.
+ */
+struct member {
+	struct ring *ring;
+	pthread_t thread;
+	__u32 token;
+	pthread_mutex_t lock;
+	pthread_cond_t given;
+	void *library;
+};
+
+enum { NO_TOKEN, TOKEN, LAST_TOKEN };
+
+/**
+ * struct ring - Threads that pass a token around
+ *
+ * @nr: How many.
+ * @member: All of them.
+ * @give: Give one a token that it does not have.
+ * @take: Wait for a token; by the member itself.
+ * @result: Of the row.
+ */
+struct ring {
+	unsigned int nr;
+	struct member *member;
+	void (*give)(struct member *to, __u32 token);
+	__u32 (*take)(struct member *self);
+	struct result *result;
+};
+
+/* What the first member does, who measures, and the others */
+void ring_lead(struct member *self);
+void ring_follow(struct member *self);
+
+/* bench_ring.c, bench_ring_lib.c */
+void ring_futex(struct result *result);
+void ring_cond(struct result *result);
+void ring_library_chan(struct result *result);
+void ring_library_cond(struct result *result);
 
 #endif /* UMS_SELFTESTS_BENCH_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * UMS benchmark: what a switch costs through libums, see ums_bench.c.
+ * UMS benchmarks: what a switch costs through libums, and a worker.
  */
 #include <ums/ums.h>
 
@@ -58,5 +58,60 @@ void library_switch(struct result *result)
 	if (create_ums_completion_list(&list) ||
 	    !measure_library(result, list) ||
 	    delete_ums_completion_list(list))
+		result->failed = true;
+}
+
+static void *end_at_once(void *arg)
+{
+	return NULL;
+}
+
+/* Returns false if something failed */
+static bool live(ums_completion_list_t *list)
+{
+	struct ums_event event;
+	ums_context_t *worker;
+	pthread_t thread;
+	int reason;
+
+	if (ums_spawn(list, end_at_once, NULL, NULL, &worker, &thread))
+		return false;
+	do {
+		reason = UMS_REASON_READY;
+		if (ums_dequeue(list, &event, 1, -1) == 1)
+			reason = ums_run(worker, NULL);
+		/* An event will say when it can go on, or that it has ended */
+	} while (reason == UMS_REASON_BLOCKED);
+	return reason == UMS_REASON_TERMINATED &&
+	       !pthread_join(thread, NULL) &&
+	       !delete_ums_thread_context(worker);
+}
+
+/* What the row needs, in one place */
+struct lives {
+	ums_completion_list_t *list;
+	struct result *result;
+};
+
+static void run_lives(unsigned int count, void *arg)
+{
+	struct lives *lives = arg;
+
+	while (count--)
+		if (!live(lives->list))
+			lives->result->failed = true;
+}
+
+void library_thread(struct result *result)
+{
+	struct lives lives = { .result = result };
+
+	if (create_ums_completion_list(&lives.list) ||
+	    ums_scheduler_enter(lives.list)) {
+		result->failed = true;
+		return;
+	}
+	measure(result, run_lives, 1, &lives);
+	if (ums_scheduler_leave() || delete_ums_completion_list(lives.list))
 		result->failed = true;
 }

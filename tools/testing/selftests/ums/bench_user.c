@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * UMS benchmark: what switches in user mode cost, see ums_bench.c.
+ * UMS benchmarks: what switches in user mode cost.
  *
  * A worker that blocks or is preempted where a row does not expect it would
  * make the row wrong, and fails it.
@@ -9,12 +9,6 @@
 #include <unistd.h>
 
 #include "bench.h"
-
-static void expect(struct rig *rig, bool cond)
-{
-	if (!cond)
-		rig->result->failed = true;
-}
 
 /* Both workers are known by now: run them until they have yielded */
 static void start_workers(struct rig *rig)
@@ -192,7 +186,7 @@ static void run_in_turn(unsigned int count, void *arg)
 /* What the calls cost more than the switches alone */
 static void measure_first_call(struct rig *rig)
 {
-	struct result switches = {};
+	struct result switches = { .count = rig->result->count };
 	int i;
 
 	start_workers(rig);
@@ -200,7 +194,7 @@ static void measure_first_call(struct rig *rig)
 	UT_STORE(rig->calls, 1);
 	measure(rig->result, run_in_turn, 1, rig);
 	for (i = 0; i < BATCHES; i++)
-		rig->result->ns[i] -= switches.ns[i];
+		rig->result->value[i] -= switches.value[i];
 	UT_STORE(rig->stop, 1);
 }
 
@@ -208,69 +202,4 @@ void user_first_call(struct result *result)
 {
 	with_ums(result, measure_first_call, call_until_stopped,
 		 call_until_stopped);
-}
-
-static void answer_pipe(struct ut_thread *self)
-{
-	struct rig *rig = self->arg;
-	char byte;
-	int i;
-
-	for (i = 0; i < TOTAL; i++)
-		if (read(rig->pipes.there[0], &byte, 1) != 1 ||
-		    write(rig->pipes.back[1], &byte, 1) != 1)
-			break;
-}
-
-/* Who is ready next: off the ring as long as there is something */
-static __u64 next_ready(struct rig *rig)
-{
-	struct ums_ring *ring = rig->base.ring;
-	struct ums_event event;
-	__u32 head = UT_LOAD(ring->head);
-	__u64 ctx;
-
-	if (head != UT_LOAD(ring->tail)) {
-		ctx = ring->ctx[head & ring->mask];
-		if (__atomic_compare_exchange_n(&ring->head, &head, head + 1,
-						false, __ATOMIC_ACQ_REL,
-						__ATOMIC_ACQUIRE))
-			return ctx;
-	}
-	expect(rig, ut_dequeue(rig->base.list, &event, 1, -1) == 1);
-	return event.ctx;
-}
-
-static bool is_end_of_turn(long reason)
-{
-	return reason == UMS_REASON_BLOCKED || reason == UMS_REASON_TERMINATED;
-}
-
-/* The scheduler writes, runs the worker until that reads again, and reads */
-static void run_pipe(unsigned int count, void *arg)
-{
-	struct rig *rig = arg;
-	struct ums_context *sched = ut_slot(&rig->base, rig->base.sched);
-	char byte = 0;
-	long ret;
-
-	while (count--) {
-		expect(rig, write(rig->pipes.there[1], &byte, 1) == 1);
-		expect(rig, next_ready(rig) == rig->worker[0].ctx);
-		ret = uu.execute(sched, uu_slot(&rig->worker[0]));
-		expect(rig, is_end_of_turn(ret));
-		expect(rig, read(rig->pipes.back[0], &byte, 1) == 1);
-	}
-}
-
-static void measure_pipe(struct rig *rig)
-{
-	expect(rig, uu_execute(&rig->base, &rig->worker[0]) ==
-		    UMS_REASON_BLOCKED);
-	measure(rig->result, run_pipe, 1, rig);
-}
-
-void user_pipe(struct result *result)
-{
-	with_ums(result, measure_pipe, answer_pipe, NULL);
 }

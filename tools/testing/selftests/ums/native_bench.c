@@ -3,7 +3,7 @@
  * UMS benchmark: what the user part of a switch costs on the cpu at hand, beside
  * other ways to change sides. Not a test, and the kernel needs no UMS.
  *
- *   native_bench [IMAGE]
+ *   VDSO_IMAGE=IMAGE native_bench
  *
  * IMAGE is the vDSO of a kernel that was built, arch/x86/entry/vdso/vdso64.so;
  * without it the running kernel's is taken. Its functions run on slots that are
@@ -11,9 +11,8 @@
  * they do not call it; the counts that they keep show that. One thread runs both
  * sides, with one thread pointer: it is loaded all the same.
  *
- * Everything runs on the cpu that the program was started on. A row measures
- * BATCHES batches after one that does not count, and prints median, smallest and
- * largest of the wall time for one way.
+ * Everything runs on the cpu that the program was started on. The arguments are
+ * in bench.c.
  */
 #include <cpuid.h>
 #include <elf.h>
@@ -25,11 +24,14 @@
 
 #include "../kselftest.h"
 #include "../vDSO/parse_vdso.h"
-#include "native.h"
+#include "bench.h"
 
 #ifndef HWCAP2_FSGSBASE
 #define HWCAP2_FSGSBASE		2
 #endif
+
+/* For what takes nanoseconds */
+#define MANY			(20 * COUNT)
 
 #define USER_HELD		(UMS_STATE_READY | UMS_STATE_USER)
 
@@ -38,38 +40,6 @@ enum { SCHED = 1, OWN, OTHER, NR_SLOTS };
 
 static _Alignas(64) struct ums_context slots[NR_SLOTS];
 static struct uu_vdso vdso;
-_Alignas(64) __u64 native_stack[STACK_WORDS];
-
-static __u64 now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_RAW, &ts);
-	return ts.tv_sec * UT_NSEC_PER_SEC + ts.tv_nsec;
-}
-
-void native_measure(struct result *result, run_fn run, unsigned int per,
-		    void *arg)
-{
-	__u64 start, end;
-	int i;
-
-	run(result->count, arg);
-	for (i = 0; i < BATCHES; i++) {
-		start = now_ns();
-		run(result->count, arg);
-		end = now_ns();
-		result->ns[i] = (double)(end - start) / (result->count * per);
-	}
-}
-
-__u64 *native_stack_init(void (*entry)(void))
-{
-	__u64 *top = native_stack + STACK_WORDS - 2;
-
-	*top = (uintptr_t)entry;
-	return top;
-}
 
 /* Whether the kernel has enabled protection keys, and those of this thread */
 static bool read_pkru(__u32 *pkru)
@@ -99,7 +69,7 @@ static void make_slots(unsigned int runs, void (*entry)(void))
 	slots[SCHED].vp_ids = USER_HELD;
 	slots[SCHED].running = runs;
 
-	regs->rsp = (uintptr_t)native_stack_init(entry);
+	regs->rsp = (uintptr_t)fiber_stack_init(entry);
 	asm volatile("rdfsbase %0" : "=r" (regs->fsbase));
 	asm volatile("rdgsbase %0" : "=r" (regs->gsbase));
 	asm volatile("stmxcsr %0" : "=m" (regs->mxcsr));
@@ -141,7 +111,7 @@ static void run_execute(unsigned int count, void *arg)
 static void user_execute(struct result *result)
 {
 	make_slots(SCHED, answer_execute);
-	native_measure(result, run_execute, 2, NULL);
+	measure(result, run_execute, 2, NULL);
 	check_slots(result, SCHED);
 }
 
@@ -161,22 +131,19 @@ static void run_hand(unsigned int count, void *arg)
 static void hand_over(struct result *result)
 {
 	make_slots(OWN, answer_hand);
-	native_measure(result, run_hand, 2, NULL);
+	measure(result, run_hand, 2, NULL);
 	check_slots(result, OWN);
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(struct result *result);
-	unsigned int count;
-} rows[] = {
-	{ "user switch, scheduler and worker", user_execute, MANY },
-	{ "user switch, worker to worker", hand_over, MANY },
-	{ "bare fiber switch", peer_fiber, MANY },
-	{ "wrfsbase alone", peer_wrfsbase, MANY },
-	{ "swapcontext", peer_ucontext, COUNT },
-	{ "futex hand-off, two threads", peer_futex, COUNT },
-	{ "sched_yield, two threads", peer_yield, COUNT },
+static const struct row rows[] = {
+	{ "one way", "user switch, scheduler and worker", user_execute, 0,
+	  MANY },
+	{ NULL, "user switch, worker to worker", hand_over, 0, MANY },
+	{ NULL, "bare fiber switch", fiber_bare, 0, MANY },
+	{ NULL, "wrfsbase alone", fiber_wrfsbase, 0, MANY },
+	{ NULL, "swapcontext", fiber_ucontext },
+	{ NULL, "futex hand-off, two threads", plain_futex },
+	{ NULL, "sched_yield, two threads", plain_yield },
 };
 
 /* @path may be NULL */
@@ -205,20 +172,11 @@ static void find_functions(const char *path)
 		ksft_exit_skip("no functions of UMS in the vDSO\n");
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 int main(int argc, char **argv)
 {
-	const char *path = argc > 1 ? argv[1] : NULL;
-	bool failed = false;
+	const char *path = getenv("VDSO_IMAGE");
 	cpu_set_t set;
 	__u32 pkru;
-	size_t i;
 
 	if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE))
 		ksft_exit_skip("no FSGSBASE\n");
@@ -231,21 +189,5 @@ int main(int argc, char **argv)
 	/* A file is as built; the kernel adapts its own to the cpu at boot */
 	printf("%s, %s protection keys\n", path ?: "vDSO of this kernel",
 	       !path && read_pkru(&pkru) ? "with" : "without");
-	printf("%-44s %8s %12s %10s %10s\n", "ns one way", "count", "median",
-	       "min", "max");
-	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct result result = { .count = rows[i].count };
-
-		rows[i].fn(&result);
-		if (result.failed) {
-			printf("%-44s %8s\n", rows[i].name, "FAILED");
-			failed = true;
-			continue;
-		}
-		qsort(result.ns, BATCHES, sizeof(result.ns[0]), compare);
-		printf("%-44s %8u %12.1f %10.1f %10.1f\n", rows[i].name,
-		       result.count, result.ns[BATCHES / 2], result.ns[0],
-		       result.ns[BATCHES - 1]);
-	}
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return bench_main(argc, argv, rows, ARRAY_SIZE(rows));
 }
