@@ -6,8 +6,9 @@
  *
  * Without TEXT all rows are measured, else those whose group or name contains
  * one. --json writes them to a file as well, a row in a line. --repeat measures
- * everything twice, and fails if the medians differ by more than that: for
- * guests with -icount, where a nanosecond is an instruction.
+ * everything twice, and fails if the medians differ by more than that, of rows
+ * that should not vary: for guests with -icount, where a nanosecond is an
+ * instruction.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -46,6 +47,7 @@ static const unsigned int sizes[] = { 2, 10, 100, 1000, 10000 };
  * @max: Of the values.
  * @again: Median of the second measurement, or 0.
  * @count: Operations in a batch; 0 if there is no outcome.
+ * @batches: As in &struct result.
  * @threads: As in &struct result.
  * @failed: Why it is void, or NULL.
  */
@@ -55,6 +57,7 @@ struct outcome {
 	double max;
 	double again;
 	unsigned int count;
+	unsigned int batches;
 	unsigned int threads;
 	const char *failed;
 };
@@ -104,9 +107,10 @@ static bool measure_row(const struct row *row, unsigned int threads,
 {
 	memset(result, 0, sizeof(*result));
 	result->count = row->count ?: COUNT;
+	result->batches = BATCHES;
 	result->threads = threads;
 	row->fn(result);
-	qsort(result->value, BATCHES, sizeof(result->value[0]), compare);
+	qsort(result->value, result->batches, sizeof(result->value[0]), compare);
 	return !result->failed;
 }
 
@@ -136,18 +140,20 @@ static void run_row(const struct row *row, const struct options *options,
 		return;
 	}
 	outcome->count = result.count;
-	outcome->median = result.value[BATCHES / 2];
+	outcome->batches = result.batches;
+	outcome->median = result.value[result.batches / 2];
 	outcome->min = result.value[0];
-	outcome->max = result.value[BATCHES - 1];
+	outcome->max = result.value[result.batches - 1];
 	if (options->repeat < 0)
 		return;
 	if (!measure_row(row, outcome->threads, &result)) {
 		outcome->failed = "FAILED";
 		return;
 	}
-	outcome->again = result.value[BATCHES / 2];
+	outcome->again = result.value[result.batches / 2];
 	difference = outcome->again / outcome->median * 100 - 100;
-	if (difference < -options->repeat || difference > options->repeat)
+	if (!row->varies &&
+	    (difference < -options->repeat || difference > options->repeat))
 		outcome->failed = "DIFFERS";
 }
 
@@ -189,8 +195,8 @@ static void write_row(const struct row *row, const char *group,
 	if (!lacking && outcome->count)
 		fprintf(json,
 			", \"count\": %u, \"batches\": %u, \"median\": %.1f, \"min\": %.1f, \"max\": %.1f",
-			outcome->count, BATCHES, outcome->median, outcome->min,
-			outcome->max);
+			outcome->count, outcome->batches, outcome->median,
+			outcome->min, outcome->max);
 	if (!lacking && outcome->again)
 		fprintf(json, ", \"again\": %.1f", outcome->again);
 	fprintf(json, "}");
@@ -253,13 +259,15 @@ static void parse(int argc, char **argv, struct options *options)
 static bool do_row(const struct row *row, const char *group,
 		   const struct options *options, bool *first)
 {
-	size_t i, nr = row->many ? ARRAY_SIZE(sizes) : 1;
 	const char *lacking = lacks(row);
 	bool ok = true;
+	size_t i;
 
-	for (i = 0; i < nr; i++) {
-		struct outcome outcome = { .threads = row->many ? sizes[i] : 0 };
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct outcome outcome = { .threads = row->from ? sizes[i] : 0 };
 
+		if (sizes[i] < row->from)
+			continue;
 		if (!lacking)
 			run_row(row, options, &outcome);
 		ok &= !outcome.failed;
@@ -268,6 +276,8 @@ static bool do_row(const struct row *row, const char *group,
 			write_row(row, group, options, &outcome, lacking,
 				  *first);
 		*first = false;
+		if (!row->from)
+			break;
 	}
 	return ok;
 }

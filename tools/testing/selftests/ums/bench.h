@@ -23,12 +23,14 @@
  * struct result - What a row measured
  *
  * @count: Operations in a batch; set before, but the row may change it.
+ * @batches: BATCHES, but the row may do with less.
  * @threads: How many, of a row that is to be repeated with more; else 0.
  * @value: For one operation, by batch.
  * @failed: Something went wrong, the values are void.
  */
 struct result {
 	unsigned int count;
+	unsigned int batches;
 	unsigned int threads;
 	double value[BATCHES];
 	bool failed;
@@ -44,7 +46,10 @@ enum bench_needs { NEEDS_NOTHING, NEEDS_UMS, NEEDS_USER_SWITCH };
  * @fn: Measures it.
  * @needs: What the kernel must have.
  * @count: Operations in a batch; 0 for COUNT.
- * @many: It is to be repeated with more and more threads.
+ * @from: It is to be repeated with more and more threads, from so many on; 0
+ *	if it is not.
+ * @varies: It depends on what others do: allocators, or the kernel's choice of
+ *	who runs next. That it is not the same the second time is no failure.
  */
 struct row {
 	const char *group;
@@ -52,7 +57,8 @@ struct row {
 	void (*fn)(struct result *result);
 	enum bench_needs needs;
 	unsigned int count;
-	bool many;
+	unsigned int from;
+	bool varies;
 };
 
 /*
@@ -221,5 +227,13 @@ void ring_futex(struct result *result);
 void ring_cond(struct result *result);
 void ring_library_chan(struct result *result);
 void ring_library_cond(struct result *result);
+
+/* bench_many.c: the creation, the memory and the end of many threads */
+void many_plain_creation(struct result *result);
+void many_plain_memory(struct result *result);
+void many_plain_end(struct result *result);
+void many_worker_creation(struct result *result);
+void many_worker_memory(struct result *result);
+void many_worker_end(struct result *result);
 
 #endif /* UMS_SELFTESTS_BENCH_H */

@@ -50,15 +50,29 @@ static const struct row rows[] = {
 	{ NULL, "UMS write, dequeue, execute, block in read",
 	  ums_block_and_unblock, NEEDS_UMS },
 
-	{ "life of a thread", "pthread", plain_thread, 0, 100 },
-	{ NULL, "UMS worker, through libums", library_thread, NEEDS_UMS, 100 },
-	{ NULL, "fork", plain_fork, 0, 50 },
+	{ "life of a thread", "pthread", plain_thread, 0, 300, 0, true },
+	{ NULL, "UMS worker, through libums", library_thread, NEEDS_UMS, 300, 0,
+	  true },
+	{ NULL, "fork", plain_fork, 0, 50, 0, true },
+
+	{ "many threads, creation of one", "waiting in futex",
+	  many_plain_creation, 0, 1, 1000, true },
+	{ NULL, "UMS worker, ready", many_worker_creation, NEEDS_UMS, 1, 1000,
+	  true },
+	{ "many threads, end of one by exit_group", "waiting in futex",
+	  many_plain_end, 0, 1, 1000, true },
+	{ NULL, "UMS worker, ready", many_worker_end, NEEDS_UMS, 1, 1000,
+	  true },
+	{ "many threads, memory of one, bytes", "waiting in futex",
+	  many_plain_memory, 0, 1, 10000, true },
+	{ NULL, "UMS worker, ready", many_worker_memory, NEEDS_UMS, 1, 10000,
+	  true },
 
 	{ "ring of threads, token passed once", "UMS channel",
-	  ring_library_chan, NEEDS_UMS, 1, true },
-	{ NULL, "UMS mutex and cond", ring_library_cond, NEEDS_UMS, 1, true },
-	{ NULL, "pthread mutex and cond", ring_cond, 0, 1, true },
-	{ NULL, "futex", ring_futex, 0, 1, true },
+	  ring_library_chan, NEEDS_UMS, 1, 2 },
+	{ NULL, "UMS mutex and cond", ring_library_cond, NEEDS_UMS, 1, 2 },
+	{ NULL, "pthread mutex and cond", ring_cond, 0, 1, 2, true },
+	{ NULL, "futex", ring_futex, 0, 1, 2, true },
 };
 
 int main(int argc, char **argv)
