@@ -165,7 +165,7 @@ static int create_contexts(void)
 		if (ut_ctx_create(group, 0, &ctx))
 			return 2;
 	after = memory_in_use();
-	/* Neither its slot nor what the kernel has of it would be enough */
+	/* On a release kernel neither its slot nor the kernel's part is enough */
 	if (after - before < CONTEXTS * SLOT_BYTES / 2 * 3)
 		return 3;
 	return 0;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * UMS tests: a thread in each state goes on, and then ends itself or the whole
- * process, in each way that there is. And whoever traces all of them ends.
+ * process, in each way that there is. And a tracer of all of them ends while they
+ * are stopped.
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -15,6 +17,7 @@
 #include "../kselftest_harness.h"
 #include "states.h"
 
+/* As in becomes_another_program() */
 #define STATUS	42
 
 /* Who ends, and the call that does it; what seccomp says to SYS_getpgid */
@@ -59,7 +62,7 @@ FIXTURE_TEARDOWN(event_end)
 
 static void becomes_another_program(void)
 {
-	execl("/bin/true", "true", NULL);
+	execl("/bin/sh", "sh", "-c", "exit 42", NULL);
 }
 
 static void ends_process(void)
@@ -98,6 +101,7 @@ static void filter_calls(struct states *states)
 	struct sock_fprog program = { ARRAY_SIZE(filter), filter };
 
 	STATES_BAD(states, PLAIN,
+		   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 		   syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 			   SECCOMP_FILTER_FLAG_TSYNC, &program));
 }
@@ -121,7 +125,8 @@ static int status_of_verdict(struct states *states, __u32 what)
 
 TEST_F(event_end, by_exec)
 {
-	EXPECT_EQ(0, status_of_end(self->states, becomes_another_program));
+	EXPECT_EQ(W_EXITCODE(STATUS, 0),
+		  status_of_end(self->states, becomes_another_program));
 }
 
 TEST_F(event_end, of_the_process)
@@ -216,8 +221,7 @@ static int trace_and_end(const struct states *states)
 	enum who who;
 
 	for (who = 0; who < NR_WHO; who++)
-		if (ptrace(PTRACE_SEIZE, states->thread[who].tid, NULL,
-			   PTRACE_O_TRACESYSGOOD) ||
+		if (ptrace(PTRACE_SEIZE, states->thread[who].tid, NULL, NULL) ||
 		    ptrace(PTRACE_INTERRUPT, states->thread[who].tid, NULL,
 			   NULL))
 			return 1;

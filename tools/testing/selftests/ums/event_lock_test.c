@@ -122,7 +122,7 @@ static void becomes_another_program(struct states *states, enum who who)
 {
 	if (who != PLAIN)
 		return;
-	execl("/bin/true", "true", NULL);
+	execl("/bin/sh", "sh", "-c", "exit 42", NULL);
 	STATES_BAD(states, PLAIN, true);
 }
 
@@ -133,7 +133,7 @@ TEST_F(event_lock, owners_go_with_the_program)
 	states->after = becomes_another_program;
 	ASSERT_TRUE(states_start(states));
 	EXPECT_TRUE(start_heirs(self->heir));
-	EXPECT_EQ(0, states_finish(states));
+	EXPECT_EQ(W_EXITCODE(42, 0), states_finish(states));
 	EXPECT_EQ(NR_WHO - 1, heirs_that_inherit(self->heir));
 }
 

@@ -139,6 +139,9 @@ int ut_wait_child(pid_t pid, unsigned int timeout_ms)
 	int status;
 	pid_t ret;
 
+	/* Of a fork that failed: it would mean others here */
+	if (pid <= 0)
+		return -EINVAL;
 	do {
 		ret = waitpid(pid, &status, WNOHANG);
 		if (ret == pid)

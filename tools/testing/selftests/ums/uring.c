@@ -54,11 +54,13 @@ int uring_submit(struct uring *uring, const struct io_uring_sqe *sqe)
 	__u32 *mask = (void *)(uring->sq + uring->params.sq_off.ring_mask);
 	__u32 *array = (void *)(uring->sq + uring->params.sq_off.array);
 	__u32 i = *tail & *mask;
+	int ret;
 
 	uring->sqes[i] = *sqe;
 	array[i] = i;
 	UT_STORE(*tail, *tail + 1);
-	return syscall(SYS_io_uring_enter, uring->fd, 1, 0, 0, NULL, 0);
+	ret = syscall(SYS_io_uring_enter, uring->fd, 1, 0, 0, NULL, 0);
+	return ret < 0 ? -errno : ret;
 }
 
 int uring_poll(struct uring *uring, int fd, __u32 flags)

@@ -20,7 +20,7 @@ struct uring {
 
 /* 0 or a negative errno. What it opened and mapped stays on failure */
 int uring_open(struct uring *uring);
-/* Submit a copy of @sqe: 1, or what io_uring_enter() says */
+/* Submit a copy of @sqe: 1, or 0 or a negative errno if it was not taken */
 int uring_submit(struct uring *uring, const struct io_uring_sqe *sqe);
 /* Poll @fd for input; @flags as IORING_POLL_ADD_MULTI. As uring_submit() */
 int uring_poll(struct uring *uring, int fd, __u32 flags);

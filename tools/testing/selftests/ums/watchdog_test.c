@@ -13,8 +13,10 @@
 
 #define CONTEXTS	8
 #define WORKERS		3
+/* Longer than a busy machine may keep the scheduler away */
+#define PERIOD_MS	400
 /* When nothing is to happen, that is given a chance so many times */
-#define PERIODS		6
+#define PERIODS		4
 
 static long setup(unsigned int policy, unsigned int watchdog_ms)
 {
@@ -56,7 +58,7 @@ FIXTURE_SETUP(watchdog)
 	uu_init();
 	ut_prefault();
 	ASSERT_EQ(0, open_watched(&self->base, UMS_ORPHAN_RELEASE,
-				  UMS_WATCHDOG_MIN_MS));
+				  PERIOD_MS));
 	ASSERT_EQ(0, ut_base_schedule_here(&self->base));
 	self->begin = ut_now_ns();
 }
@@ -111,7 +113,7 @@ TEST_F(watchdog, releases_workers_that_nobody_runs)
 	spawn(_metadata, self, WORKERS);
 	/* The caller is a scheduler, and does not do its work */
 	join(_metadata, self, WORKERS, -ENOTCONN);
-	EXPECT_LE(UMS_WATCHDOG_MIN_MS, elapsed_ms(self));
+	EXPECT_LE(PERIOD_MS, elapsed_ms(self));
 
 	/* It hears of it when it looks */
 	ASSERT_EQ(1, ut_next_of(&self->base, self->worker[0].ctx, &event));
@@ -191,13 +193,13 @@ TEST_F(watchdog, leaves_workers_alone_that_are_run)
 		ASSERT_EQ(1, ut_next_of(&self->base, self->worker[i].ctx,
 					&event));
 	/* One is run now and then, the others are only in hand */
-	while (elapsed_ms(self) < PERIODS * UMS_WATCHDOG_MIN_MS)
+	while (elapsed_ms(self) < PERIODS * PERIOD_MS)
 		EXPECT_EQ(UMS_REASON_YIELDED,
 			  ut_run_to(&self->base, self->worker[0].ctx, &event,
 				    UMS_REASON_YIELDED));
 	/* And nothing at all for a while */
 	EXPECT_EQ(-ETIMEDOUT, ut_dequeue(self->base.list, &event, 1,
-					 PERIODS * UMS_WATCHDOG_MIN_MS));
+					 PERIODS * PERIOD_MS));
 	UT_STORE(stop, 1);
 	for (i = 0; i < WORKERS; i++)
 		EXPECT_EQ(UMS_REASON_TERMINATED,
@@ -220,7 +222,7 @@ TEST_F(watchdog, leaves_alone_a_scheduler_that_switches)
 	ASSERT_LE(0, uu_start(base, &self->worker[0]));
 	ASSERT_EQ(0, ut_spawn_worker(base, &self->worker[1], yields, &stop));
 	self->begin = ut_now_ns();
-	while (elapsed_ms(self) < PERIODS * UMS_WATCHDOG_MIN_MS)
+	while (elapsed_ms(self) < PERIODS * PERIOD_MS)
 		ASSERT_EQ(UMS_REASON_YIELDED | UMS_RETURN_USER,
 			  uu_run(base, &self->worker[0]));
 	UT_STORE(stop, 1);
@@ -239,7 +241,7 @@ TEST_F(watchdog, leaves_a_list_alone_that_is_read)
 
 	/* There is always somebody who waits, but never the same one */
 	UT_STORE(stop, 1);
-	for (i = 0; elapsed_ms(self) < PERIODS * UMS_WATCHDOG_MIN_MS; i++) {
+	for (i = 0; elapsed_ms(self) < PERIODS * PERIOD_MS; i++) {
 		spawn(_metadata, self, 2);
 		ASSERT_EQ(1, ut_next_of(&self->base, self->worker[0].ctx,
 					&event));
@@ -265,7 +267,7 @@ static void stalled_process(void)
 	struct ut_thread worker;
 	struct ut_base base;
 
-	if (open_watched(&base, UMS_ORPHAN_KILL, UMS_WATCHDOG_MIN_MS) ||
+	if (open_watched(&base, UMS_ORPHAN_KILL, PERIOD_MS) ||
 	    ut_base_schedule_here(&base) ||
 	    ut_spawn_worker(&base, &worker, yields, &stop))
 		_exit(1);
@@ -310,8 +312,9 @@ TEST_F(process, that_stalls_is_killed)
 	EXPECT_EQ(SIGKILL, WTERMSIG(status));
 }
 
-/* Enough to be stopped in time */
-#define SLOW_MS	500
+/* Enough to be stopped in time, and to go on in time */
+#define SLOW_MS		1000
+#define STOPPED_S	3
 
 /* Says that it is ready by a byte, and goes on when it gets one */
 static int ready[2], go_on[2];
@@ -323,6 +326,7 @@ static void slow_process(void)
 	struct ut_base base;
 	char byte = 0;
 
+	close(go_on[1]);
 	UT_STORE(stop, 1);
 	if (open_watched(&base, UMS_ORPHAN_KILL, SLOW_MS) ||
 	    ut_base_schedule_here(&base) ||
@@ -405,12 +409,15 @@ FIXTURE_TEARDOWN(stopped)
 TEST_F(stopped, is_waited_for)
 {
 	struct timespec while_stopped = {
-		.tv_sec = 4 * SLOW_MS / 1000,
+		.tv_sec = STOPPED_S,
 	};
 	pid_t pid = start(slow_process);
 	char byte;
 
 	ASSERT_LT(0, pid);
+	/* So that both hear of the other one's end */
+	close(ready[1]);
+	close(go_on[0]);
 	EXPECT_EQ(1, read(ready[0], &byte, 1));
 	EXPECT_TRUE(variant->halt(pid));
 	EXPECT_EQ(0, nanosleep(&while_stopped, NULL));
