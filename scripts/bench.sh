@@ -2,53 +2,67 @@
 # SPDX-License-Identifier: GPL-2.0
 # make bench: what UMS costs beside what there is without it, in one run on one
 # kernel; and what those pay who do not use it, on the same kernel built with and
-# without CONFIG_UMS. Tables here, everything else in build/bench.
+# without CONFIG_UMS. Tables here, and in build/bench as text, JSON and plot.
 #
 # CLOCK=icount counts instructions, and says so if a second measurement differs;
-# CLOCK=wall is time. ROWS selects rows, as ums_bench has it.
+# CLOCK=wall is time. ROWS, words, selects rows; then there are no files.
+#
+# A row that failed, or differs, makes this fail in the end.
 
 . "$(dirname "$0")/lib.sh"
 
 : "${CLOCK:=icount}" "${TIMEOUT:=1800}" "${ROWS:=}"
 case $CLOCK in
-icount) export ICOUNT=1 options=--repeat=1 ;;
-wall) export ICOUNT='' SMP=${SMP:-2} options='' ;;
+icount)
+	options=(--repeat=1)
+	export ICOUNT=1
+	;;
+wall)
+	options=()
+	export ICOUNT='' SMP=${SMP:-2}
+	;;
 *) die "CLOCK=$CLOCK: want icount or wall" ;;
 esac
 export TIMEOUT
 program=$build/user/selftests/ums/ums_bench
 results=$build/bench
-mkdir -p "$results"
+new=$results/new.$$
+trap 'rm -rf "$new"' EXIT
+mkdir -p "$new"
 
 # Rows that need no UMS, for a comparison of kernels
-plain=("plain thread" "sched_yield" "futex hand-off" eventfd fork)
+plain=("plain thread" sched_yield "futex hand-off" eventfd fork)
 
-# On kernel $1, to $2.json: the rest are texts to look for
+# On kernel $1, JSON to $2; the rest are texts to look for. The table is printed.
 measure() {
-	local kernel=$1 to=$results/$2 text words=
+	local kernel=$1 json=$2 status=0
 	shift 2
-	for text; do
-		words+=" '$text'"
-	done
 	KERNEL=$kernel "$top/scripts/boot.sh" run \
-		"exec '$program' $options --json=/dev/fd/3$words" \
-		3>"$to.json.new"
-	mv "$to.json.new" "$to.json"
+		"exec$(printf ' %q' "$program" "${options[@]}" --json=/dev/fd/3 "$@")" \
+		3>"$json" || status=$?
+	# Of the program; all else is the guest's
+	[ "$status" -le 1 ] || exit "$status"
+	[ "$status" = 0 ] || touch "$new/failed"
 }
 
 say "measuring by ${CLOCK/icount/instructions executed}"
-rows=()
-[ -z "$ROWS" ] || rows=("$ROWS")
-measure release "$CLOCK" "${rows[@]}" | tee "$results/$CLOCK.txt"
-[ -z "$ROWS" ] || exit 0
+if [ -n "$ROWS" ]; then
+	read -ra rows <<<"$ROWS"
+	measure release /dev/null "${rows[@]}"
+	[ ! -f "$new/failed" ] || die "a row has failed, or differs"
+	exit 0
+fi
+measure release "$new/$CLOCK.json" | tee "$new/$CLOCK.txt"
 
 KERNEL=noums "$top/scripts/kernel.sh"
 say "measuring without CONFIG_UMS"
-measure noums "$CLOCK-noums" "${plain[@]}" >"$results/$CLOCK-noums.txt"
-awk -f "$top/scripts/bench_diff.awk" "$results/$CLOCK-noums.json" \
-	"$results/$CLOCK.json" | tee -a "$results/$CLOCK.txt"
+measure noums "$new/$CLOCK-noums.json" "${plain[@]}" >"$new/$CLOCK-noums.txt"
+awk -f "$top/scripts/bench_json.awk" -f "$top/scripts/bench_diff.awk" \
+	"$new/$CLOCK-noums.json" "$new/$CLOCK.json" | tee -a "$new/$CLOCK.txt"
 
-awk -f "$top/scripts/bench_plot.awk" -v clock="$CLOCK" \
-	"$results/$CLOCK.json" >"$results/$CLOCK.gp"
-gnuplot "$results/$CLOCK.gp" >"$results/$CLOCK.svg"
+awk -v clock="$CLOCK" -f "$top/scripts/bench_json.awk" \
+	-f "$top/scripts/bench_plot.awk" "$new/$CLOCK.json" >"$new/$CLOCK.gp"
+gnuplot "$new/$CLOCK.gp" >"$new/$CLOCK.svg"
+mv -f "$new/$CLOCK"* "$results"
 say "$results/$CLOCK.txt, .json, .svg"
+[ ! -f "$new/failed" ] || die "a row has failed, or differs"

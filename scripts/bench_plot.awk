@@ -1,19 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-# A file of ums_bench, a row in a line, to a program for gnuplot: switches as
+# A file of ums_bench to a program for gnuplot; after bench_json.awk. Switches as
 # bars, rings of threads as lines, both on logarithmic scales.
 
-function text(key) {
-	return match($0, "\"" key "\": \"[^\"]*\"") ? \
-		substr($0, RSTART + length(key) + 5, RLENGTH - length(key) - 6) : ""
-}
-
-function number(key) {
-	return match($0, "\"" key "\": [0-9.]+") ? \
-		substr($0, RSTART + length(key) + 4, RLENGTH - length(key) - 4) + 0 : 0
-}
-
-function block(name, lines) {
-	printf "$%s << EOD\n%sEOD\n", name, lines
+function block(name, rows) {
+	printf "$%s << EOD\n%sEOD\n", name, rows
 }
 
 !/"median"/ {

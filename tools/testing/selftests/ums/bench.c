@@ -62,6 +62,12 @@ struct outcome {
 	const char *failed;
 };
 
+void bench_die(const char *what)
+{
+	fflush(stdout);
+	ksft_exit_fail_msg("%s: %s\n", program_invocation_short_name, what);
+}
+
 static __u64 now_ns(void)
 {
 	struct timespec ts;
@@ -148,6 +154,7 @@ static void run_row(const struct row *row, const struct options *options,
 		return;
 	if (!measure_row(row, outcome->threads, &result)) {
 		outcome->failed = "FAILED";
+		outcome->count = 0;
 		return;
 	}
 	outcome->again = result.value[result.batches / 2];
@@ -165,8 +172,9 @@ static void print_row(const struct row *row, const struct options *options,
 	snprintf(name, sizeof(name), outcome->threads ? "%s, %u" : "%s",
 		 row->name, outcome->threads);
 	printf("  %-46s", name);
-	if (lacking || (outcome->failed && !outcome->count)) {
+	if (!outcome->count) {
 		printf(" %s\n", lacking ?: outcome->failed);
+		fflush(stdout);
 		return;
 	}
 	printf(" %6u %11.1f %9.1f", outcome->count, outcome->median,
@@ -192,12 +200,12 @@ static void write_row(const struct row *row, const char *group,
 		fprintf(json, ", \"threads\": %u", outcome->threads);
 	if (lacking || outcome->failed)
 		fprintf(json, ", \"error\": \"%s\"", lacking ?: outcome->failed);
-	if (!lacking && outcome->count)
+	if (outcome->count)
 		fprintf(json,
-			", \"count\": %u, \"batches\": %u, \"median\": %.1f, \"min\": %.1f, \"max\": %.1f",
-			outcome->count, outcome->batches, outcome->median,
-			outcome->min, outcome->max);
-	if (!lacking && outcome->again)
+			", \"unit\": \"%s\", \"count\": %u, \"batches\": %u, \"median\": %.1f, \"min\": %.1f, \"max\": %.1f",
+			row->unit ?: "ns", outcome->count, outcome->batches,
+			outcome->median, outcome->min, outcome->max);
+	if (outcome->count && outcome->again)
 		fprintf(json, ", \"again\": %.1f", outcome->again);
 	fprintf(json, "}");
 }
@@ -208,7 +216,7 @@ static void write_begin(const char *program, FILE *json)
 
 	uname(&name);
 	fprintf(json,
-		"{\"program\": \"%s\", \"kernel\": \"%s %s\", \"unit\": \"ns\", \"rows\": [",
+		"{\"program\": \"%s\", \"kernel\": \"%s %s\", \"rows\": [",
 		program, name.release, name.version);
 }
 
@@ -232,6 +240,7 @@ static void parse(int argc, char **argv, struct options *options)
 		{}
 	};
 	int option;
+	char *end;
 
 	options->repeat = -1;
 	while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0) {
@@ -242,7 +251,9 @@ static void parse(int argc, char **argv, struct options *options)
 				ksft_exit_fail_perror(optarg);
 			break;
 		case 'r':
-			options->repeat = atof(optarg);
+			options->repeat = strtod(optarg, &end);
+			if (*end || end == optarg)
+				bench_die("--repeat: how many percent?");
 			break;
 		default:
 			fprintf(stderr,
@@ -303,6 +314,8 @@ int bench_main(int argc, char **argv, const struct row *rows, size_t nr)
 		printed = group;
 		ok &= do_row(&rows[i], group, &options, &first);
 	}
+	if (first)
+		bench_die("no such row");
 	if (options.json) {
 		fprintf(options.json, "\n]}\n");
 		if (fclose(options.json))

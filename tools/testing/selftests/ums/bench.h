@@ -50,6 +50,7 @@ enum bench_needs { NEEDS_NOTHING, NEEDS_UMS, NEEDS_USER_SWITCH };
  *	if it is not.
  * @varies: It depends on what others do: allocators, or the kernel's choice of
  *	who runs next. That it is not the same the second time is no failure.
+ * @unit: Of the values; nanoseconds if NULL.
  */
 struct row {
 	const char *group;
@@ -59,6 +60,7 @@ struct row {
 	unsigned int count;
 	unsigned int from;
 	bool varies;
+	const char *unit;
 };
 
 /*
@@ -66,6 +68,9 @@ struct row {
  * returns. See bench.c for the arguments.
  */
 int bench_main(int argc, char **argv, const struct row *rows, size_t nr);
+
+/* Ends the program, where a row that goes on would wait for ever */
+void bench_die(const char *what);
 
 /* Do something @count times */
 typedef void (*run_fn)(unsigned int count, void *arg);
@@ -75,13 +80,11 @@ void measure_prepared(struct result *result, run_fn prepare, run_fn run,
 		      unsigned int per, void *arg);
 void measure(struct result *result, run_fn run, unsigned int per, void *arg);
 
-/* bench_fiber.c: changing sides inside of one thread */
-#define FIBER_STACK_WORDS	8192
-
-/* A stack for the other side; only one of them is used at a time */
-extern __u64 fiber_stack[FIBER_STACK_WORDS];
-
-/* Make it empty: the next return goes to @entry, aligned as if called */
+/* bench_fiber.c: other sides inside of one thread */
+/*
+ * Make an empty stack of the one that there is for the other side: the next
+ * return goes to @entry, aligned as if called
+ */
 __u64 *fiber_stack_init(void (*entry)(void));
 void fiber_bare(struct result *result);
 void fiber_wrfsbase(struct result *result);
@@ -185,9 +188,9 @@ void library_thread(struct result *result);
  *
  * @ring: All of them.
  * @thread: Its thread.
- * @token: What it has been given and not yet taken; of futex and cond.
- * @lock: Protects @token, where that is not the futex.
- * @given: Somebody has given it a token.
+ * @token: What it has been given and not yet taken, in rings of plain threads.
+ * @lock: Protects @token, unless that is a futex.
+ * @given: Somebody has given it a token; with @lock.
  * @library: What a ring of workers has for it.
  */
 struct member {
@@ -217,6 +220,9 @@ struct ring {
 	__u32 (*take)(struct member *self);
 	struct result *result;
 };
+
+/* As much as what they do needs, many times */
+#define RING_STACK_SIZE		(64 * 1024)
 
 /* What the first member does, who measures, and the others */
 void ring_lead(struct member *self);

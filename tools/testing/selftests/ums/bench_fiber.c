@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * UMS benchmarks: changing sides inside of one thread, without any kernel.
+ * UMS benchmarks: changing sides inside of one thread, and the instruction that
+ * UMS needs for it and fibers do not.
  */
 #include <ucontext.h>
 
 #include "bench.h"
 
-_Alignas(64) __u64 fiber_stack[FIBER_STACK_WORDS];
+static _Alignas(64) __u64 fiber_stack[8192];
 
 __u64 *fiber_stack_init(void (*entry)(void))
 {
-	__u64 *top = fiber_stack + FIBER_STACK_WORDS - 2;
+	__u64 *top = fiber_stack + ARRAY_SIZE(fiber_stack) - 2;
 
 	*top = (uintptr_t)entry;
 	return top;

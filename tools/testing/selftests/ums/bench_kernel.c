@@ -15,10 +15,8 @@ static void *schedule(void *arg)
 	struct ums_event event;
 	int i;
 
-	if (ut_base_schedule_here(&rig->base)) {
-		rig->result->failed = true;
-		return NULL;
-	}
+	if (ut_base_schedule_here(&rig->base))
+		bench_die("no scheduler");
 	if (rig->serve)
 		rig->serve(rig);
 	for (i = 0; i < 2; i++)
@@ -44,18 +42,16 @@ static void with_rig(struct result *result,
 	int i;
 
 	if (ut_base_open(&rig.base, 8, UMS_ORPHAN_RELEASE) ||
-	    (open && !open(&rig.pipes, result))) {
-		result->failed = true;
-		return;
-	}
+	    (open && !open(&rig.pipes, result)))
+		bench_die("no group, or no files");
 	for (i = 0; i < 2; i++)
 		if (fn[i] && (ut_spawn_worker(&rig.base, &rig.worker[i], fn[i],
 					      &rig) ||
 			      ut_dequeue(rig.base.list, &event, 1,
 					 UT_LIMIT_MS) != 1))
-			exit(EXIT_FAILURE);
+			bench_die("no thread");
 	if (pthread_create(&scheduler, NULL, schedule, &rig))
-		exit(EXIT_FAILURE);
+		bench_die("no thread");
 	pthread_join(scheduler, NULL);
 	for (i = 0; i < 2; i++)
 		if (fn[i])

@@ -20,7 +20,7 @@ static void *yield_until_stopped(void *stop)
 
 static void run_library(unsigned int count, void *worker)
 {
-	for (; count; count -= 4) {
+	for (count /= 4; count; count--) {
 		ums_run(worker, NULL);
 		ums_run(worker, NULL);
 		ums_run(worker, NULL);
@@ -77,8 +77,10 @@ static bool live(ums_completion_list_t *list)
 	if (ums_spawn(list, end_at_once, NULL, NULL, &worker, &thread))
 		return false;
 	do {
-		reason = UMS_REASON_READY;
-		if (ums_dequeue(list, &event, 1, -1) == 1)
+		if (ums_dequeue(list, &event, 1, -1) != 1)
+			return false;
+		reason = event.reason;
+		if (reason == UMS_REASON_READY)
 			reason = ums_run(worker, NULL);
 		/* An event will say when it can go on, or that it has ended */
 	} while (reason == UMS_REASON_BLOCKED);
@@ -97,9 +99,8 @@ static void run_lives(unsigned int count, void *arg)
 {
 	struct lives *lives = arg;
 
-	while (count--)
-		if (!live(lives->list))
-			lives->result->failed = true;
+	while (count-- && !lives->result->failed)
+		lives->result->failed = !live(lives->list);
 }
 
 void library_thread(struct result *result)

@@ -28,6 +28,7 @@
  * @bytes: What is no longer free then.
  * @ending: When the process began to end; 0 if it failed before.
  * @word: Plain threads wait for it.
+ * @all: All of these are there.
  */
 struct crowd {
 	unsigned int nr;
@@ -36,6 +37,7 @@ struct crowd {
 	long bytes;
 	__u64 ending;
 	__u32 word;
+	__u32 all;
 };
 
 static struct ut_base base;
@@ -62,7 +64,11 @@ static long free_memory(void)
 
 static void *wait_plain(void *arg)
 {
-	UT_INC(crowd->waiting);
+	if (__atomic_add_fetch(&crowd->waiting, 1, __ATOMIC_ACQ_REL) ==
+	    crowd->nr) {
+		UT_STORE(crowd->all, 1);
+		futex_wake(&crowd->all);
+	}
 	futex_wait(&crowd->word, 0);
 	return NULL;
 }
@@ -70,7 +76,8 @@ static void *wait_plain(void *arg)
 /* @arg is the number of its context; it is never executed */
 static void *wait_as_worker(void *arg)
 {
-	ut_attach(base.list, UMS_ROLE_WORKER, (uintptr_t)arg);
+	if (ut_attach(base.list, UMS_ROLE_WORKER, (uintptr_t)arg))
+		_exit(EXIT_FAILURE);
 	return NULL;
 }
 
@@ -94,10 +101,10 @@ static void make_threads(enum kind kind)
 			_exit(EXIT_FAILURE);
 	}
 	for (i = 0; i < crowd->nr && kind == WORKERS; i++)
-		if (ut_dequeue(base.list, &event, 1, -1) != 1)
+		if (ut_dequeue(base.list, &event, 1, UT_LIMIT_MS) != 1)
 			_exit(EXIT_FAILURE);
-	while (kind == PLAIN && UT_LOAD(crowd->waiting) < crowd->nr)
-		ut_nap();
+	while (kind == PLAIN && !UT_LOAD(crowd->all))
+		futex_wait(&crowd->all, 0);
 }
 
 static void process(enum kind kind)
@@ -156,6 +163,8 @@ static void measure_crowd(struct result *result, enum kind kind, enum what what)
 	result->batches = result->threads < MANY ? FEW : 1;
 	crowd = mmap(NULL, sizeof(*crowd), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (crowd == MAP_FAILED)
+		bench_die("no memory");
 	/* One before, that does not count, for the memory that slabs keep */
 	result->failed = !live(kind, result->threads, &gone);
 	for (i = 0; i < result->batches; i++) {

@@ -4,15 +4,11 @@
  * waits for all the others. The caches have to hold what all of them need.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "bench.h"
 
 /* In a batch, or one time around if that is more */
 #define PASSES		5000
-
-/* As much as what they do needs, many times */
-#define STACK_SIZE	(64 * 1024)
 
 static struct member *next_of(struct member *self)
 {
@@ -103,7 +99,7 @@ static void run_ring(struct ring *ring)
 	unsigned int i;
 
 	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	pthread_attr_setstacksize(&attr, RING_STACK_SIZE);
 	for (i = 0; i < ring->nr; i++) {
 		struct member *member = &ring->member[i];
 
@@ -111,7 +107,7 @@ static void run_ring(struct ring *ring)
 		pthread_mutex_init(&member->lock, NULL);
 		pthread_cond_init(&member->given, NULL);
 		if (i && pthread_create(&member->thread, &attr, follow, member))
-			exit(EXIT_FAILURE);
+			bench_die("pthread_create");
 	}
 	ring_lead(&ring->member[0]);
 	for (i = 1; i < ring->nr; i++)
@@ -122,12 +118,9 @@ static void run_ring(struct ring *ring)
 static void with_members(struct ring *ring)
 {
 	ring->nr = ring->result->threads;
-	ring->member = aligned_alloc(64, ring->nr * sizeof(*ring->member));
-	if (!ring->member) {
-		ring->result->failed = true;
-		return;
-	}
-	memset(ring->member, 0, ring->nr * sizeof(*ring->member));
+	ring->member = calloc(ring->nr, sizeof(*ring->member));
+	if (!ring->member)
+		bench_die("no memory");
 	run_ring(ring);
 	free(ring->member);
 }

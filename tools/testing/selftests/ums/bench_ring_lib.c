@@ -4,13 +4,9 @@
  * scheduler runs them, and puts aside who waits.
  */
 #include <stdlib.h>
-#include <string.h>
 #include <ums/ums.h>
 
 #include "bench.h"
-
-/* A stack as in bench_ring.c */
-#define STACK_SIZE	(64 * 1024)
 
 /**
  * struct crew - The workers and their scheduler
@@ -102,8 +98,14 @@ static void collect(struct crew *crew)
 	struct ums_event events[16];
 	int i, nr = ums_dequeue(crew->list, events, ARRAY_SIZE(events), -1);
 
-	for (i = 0; i < nr; i++)
-		push(crew, ums_event_context(&events[i]));
+	if (nr < 0 && errno != EINTR)
+		bench_die("ums_dequeue");
+	for (i = 0; i < nr; i++) {
+		if (events[i].reason == UMS_REASON_TERMINATED)
+			crew->left--;
+		else
+			push(crew, ums_event_context(&events[i]));
+	}
 }
 
 static void run_first(struct crew *crew)
@@ -115,7 +117,9 @@ static void run_first(struct crew *crew)
 	reason = ums_run(context, NULL);
 	if (reason == UMS_REASON_TERMINATED)
 		crew->left--;
-	else if (reason == UMS_REASON_PREEMPTED ||
+	else if (reason < 0 && errno != EAGAIN)
+		bench_die("ums_run");
+	else if (reason < 0 || reason == UMS_REASON_PREEMPTED ||
 		 (reason == UMS_REASON_YIELDED && ums_set_aside(context)))
 		push(crew, context);
 }
@@ -123,7 +127,7 @@ static void run_first(struct crew *crew)
 static void schedule(struct crew *crew)
 {
 	if (ums_scheduler_enter(crew->list))
-		exit(EXIT_FAILURE);
+		bench_die("ums_scheduler_enter");
 	while (crew->left) {
 		if (crew->head == crew->tail)
 			collect(crew);
@@ -140,12 +144,12 @@ static void spawn(struct crew *crew)
 	unsigned int i;
 
 	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	pthread_attr_setstacksize(&attr, RING_STACK_SIZE);
 	for (i = 0; i < ring->nr; i++) {
 		ring->member[i].ring = ring;
 		if (ums_spawn(crew->list, work, &ring->member[i], &attr,
 			      &crew->context[i], &ring->member[i].thread))
-			exit(EXIT_FAILURE);
+			bench_die("ums_spawn");
 	}
 	crew->left = ring->nr;
 	pthread_attr_destroy(&attr);
@@ -193,12 +197,12 @@ static void run_crew(struct ring *ring, size_t size)
 	if (size)
 		locked = calloc(ring->nr, size);
 	if (!ring->member || !open_crew(&crew) || (size && !locked))
-		exit(EXIT_FAILURE);
+		bench_die("no workers");
 	for (i = 0; i < ring->nr; i++) {
 		ums_chan_t *chan;
 
 		if (!size && ums_chan_create(1, sizeof(__u32), &chan))
-			exit(EXIT_FAILURE);
+			bench_die("ums_chan_create");
 		ring->member[i].library = size ? (void *)(locked + i * size) :
 						 (void *)chan;
 	}

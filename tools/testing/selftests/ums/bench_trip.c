@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * UMS benchmarks: a worker that blocks, is woken by its scheduler, runs, and
- * blocks again. A worker that is preempted makes a row wrong, and fails it.
+ * blocks again. A worker that is preempted would make a row wrong.
  */
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -37,13 +38,25 @@ static __always_inline __u64 next_ready(struct rig *rig)
 						__ATOMIC_ACQUIRE))
 			return ctx;
 	}
-	expect(rig, ut_dequeue(rig->base.list, &event, 1, -1) == 1);
+	if (ut_dequeue(rig->base.list, &event, 1, -1) != 1)
+		bench_die("a worker that was woken is not on its list");
 	return event.ctx;
 }
 
-static bool is_end_of_turn(long reason)
+/* It answers before it waits again, and the answer is waited for */
+static __always_inline void check_turn(long reason)
 {
-	return reason == UMS_REASON_BLOCKED || reason == UMS_REASON_TERMINATED;
+	if (reason != UMS_REASON_BLOCKED && reason != UMS_REASON_TERMINATED)
+		bench_die("a worker has not come to the end of its turn");
+}
+
+static void start_turns(struct rig *rig, long call)
+{
+	struct ums_event event;
+
+	if (ut_run_to_block(&rig->base, rig->worker[0].ctx, &event, call) !=
+	    UMS_REASON_BLOCKED)
+		bench_die("a worker does not block");
 }
 
 /* The scheduler writes, runs the worker until that reads again, and reads */
@@ -52,21 +65,18 @@ static void run_pipe(unsigned int count, void *arg)
 	struct rig *rig = arg;
 	struct ums_context *sched = ut_slot(&rig->base, rig->base.sched);
 	char byte = 0;
-	long ret;
 
 	while (count--) {
 		expect(rig, write(rig->pipes.there[1], &byte, 1) == 1);
 		expect(rig, next_ready(rig) == rig->worker[0].ctx);
-		ret = uu.execute(sched, uu_slot(&rig->worker[0]));
-		expect(rig, is_end_of_turn(ret));
+		check_turn(uu.execute(sched, uu_slot(&rig->worker[0])));
 		expect(rig, read(rig->pipes.back[0], &byte, 1) == 1);
 	}
 }
 
 static void measure_pipe(struct rig *rig)
 {
-	expect(rig, uu_execute(&rig->base, &rig->worker[0]) ==
-		    UMS_REASON_BLOCKED);
+	start_turns(rig, SYS_read);
 	measure(rig->result, run_pipe, 1, rig);
 }
 
@@ -99,14 +109,12 @@ static void run_futex(unsigned int count, void *arg)
 {
 	struct rig *rig = arg;
 	struct ums_context *sched = ut_slot(&rig->base, rig->base.sched);
-	long ret;
 
 	while (count--) {
 		UT_STORE(rig->word[0], 1);
 		futex_wake(&rig->word[0]);
 		expect(rig, next_ready(rig) == rig->worker[0].ctx);
-		ret = uu.execute(sched, uu_slot(&rig->worker[0]));
-		expect(rig, is_end_of_turn(ret));
+		check_turn(uu.execute(sched, uu_slot(&rig->worker[0])));
 		while (!UT_LOAD(rig->word[1]))
 			futex_wait(&rig->word[1], 0);
 		UT_STORE(rig->word[1], 0);
@@ -115,8 +123,7 @@ static void run_futex(unsigned int count, void *arg)
 
 static void measure_futex(struct rig *rig)
 {
-	expect(rig, uu_execute(&rig->base, &rig->worker[0]) ==
-		    UMS_REASON_BLOCKED);
+	start_turns(rig, SYS_futex);
 	measure(rig->result, run_futex, 1, rig);
 }
 

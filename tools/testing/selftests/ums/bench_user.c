@@ -40,8 +40,13 @@ static void run_switches(unsigned int count, void *arg)
 
 static void measure_switches(struct rig *rig)
 {
+	struct ums_context *sched = ut_slot(&rig->base, rig->base.sched);
+	__u32 before;
+
 	start_workers(rig);
+	before = UT_LOAD(sched->switched);
 	measure(rig->result, run_switches, 2, rig);
+	expect(rig, UT_LOAD(sched->switched) - before == TOTAL);
 	UT_STORE(rig->stop, 1);
 }
 
@@ -74,9 +79,13 @@ static void run_hand(unsigned int count, void *arg)
 static void measure_hand(struct ut_thread *self)
 {
 	struct rig *rig = self->arg;
+	struct ums_context *own = uu_slot(self);
+	__u32 before;
 
 	uu_yield(self, 0);
+	before = UT_LOAD(own->switched);
 	measure(rig->result, run_hand, 2, rig);
+	expect(rig, UT_LOAD(own->switched) - before == TOTAL);
 	UT_STORE(rig->stop, 1);
 }
 
@@ -131,6 +140,8 @@ static void run_queue(unsigned int count, void *arg)
 		if (uu.execute(sched, uu_slot(worker)) ==
 		    (UMS_REASON_YIELDED | UMS_RETURN_USER))
 			queue_put(&queue, worker);
+		else
+			bench_die("a worker has not yielded");
 	}
 }
 

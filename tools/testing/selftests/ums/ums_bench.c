@@ -63,10 +63,10 @@ static const struct row rows[] = {
 	  many_plain_end, 0, 1, 1000, true },
 	{ NULL, "UMS worker, ready", many_worker_end, NEEDS_UMS, 1, 1000,
 	  true },
-	{ "many threads, memory of one, bytes", "waiting in futex",
-	  many_plain_memory, 0, 1, 10000, true },
+	{ "many threads, memory of one in bytes", "waiting in futex",
+	  many_plain_memory, 0, 1, 10000, true, "bytes" },
 	{ NULL, "UMS worker, ready", many_worker_memory, NEEDS_UMS, 1, 10000,
-	  true },
+	  true, "bytes" },
 
 	{ "ring of threads, token passed once", "UMS channel",
 	  ring_library_chan, NEEDS_UMS, 1, 2 },
