@@ -36,6 +36,8 @@ enum kind {
 
 #define FUNCTION_SIZE	320
 
+#define NOBODY		65534
+
 /* The process that is attacked */
 static struct {
 	unsigned int kinds;
@@ -304,9 +306,23 @@ static void attack(void)
 	}
 }
 
+/*
+ * A thread with a stack that is not its own may run anything that there is, with
+ * any arguments. So it shall not reach anybody: neither by signals, nor by rights.
+ */
+static void isolate(void)
+{
+	setsid();
+	if (!geteuid() && (setresgid(NOBODY, NOBODY, NOBODY) ||
+			   setresuid(NOBODY, NOBODY, NOBODY)))
+		_exit(1);
+}
+
 static void victim_process(unsigned int kinds, unsigned int seed)
 {
 	unsigned int i;
+
+	isolate();
 
 	victim.kinds = kinds;
 	victim.seed = seed;
@@ -317,7 +333,8 @@ static void victim_process(unsigned int kinds, unsigned int seed)
 		signal(SIGTRAP, jump_back);
 	}
 	victim.end = ut_now_ns() + PROCESS_MS * UT_NSEC_PER_MSEC;
-	if (ut_base_open_flags(&victim.base, CONTEXTS, UMS_ORPHAN_RELEASE, 0))
+	if (!uu_init() ||
+	    ut_base_open_flags(&victim.base, CONTEXTS, UMS_ORPHAN_RELEASE, 0))
 		_exit(1);
 	for (i = 0; i < SCHEDULERS; i++)
 		if (ut_spawn(&victim.base, &victim.scheduler[i],
@@ -328,6 +345,18 @@ static void victim_process(unsigned int kinds, unsigned int seed)
 		victim.end = UINT64_MAX;
 	attack();
 	_exit(0);
+}
+
+/* Nor by memory: the harness shares some with all that it forks */
+static void become_victim(unsigned int kinds, unsigned int seed)
+{
+	char kinds_text[16], seed_text[16];
+
+	snprintf(kinds_text, sizeof(kinds_text), "%u", kinds);
+	snprintf(seed_text, sizeof(seed_text), "%u", seed);
+	execl("/proc/self/exe", "user_hostile_test", "--victim", kinds_text,
+	      seed_text, NULL);
+	_exit(1);
 }
 
 FIXTURE(hostile)
@@ -432,7 +461,7 @@ TEST_F(hostile, harms_nobody_but_itself)
 	for (seed = 1; ut_now_ns() < end; seed++) {
 		pid = fork();
 		if (!pid)
-			victim_process(variant->kinds, seed);
+			become_victim(variant->kinds, seed);
 		ASSERT_LT(0, pid);
 		status = wait_for(self, pid, 3 * PROCESS_MS);
 		if (status == -ETIMEDOUT) {
@@ -448,4 +477,10 @@ TEST_F(hostile, harms_nobody_but_itself)
 		EXPECT_EQ(0, bad);
 }
 
-TEST_HARNESS_MAIN
+int main(int argc, char **argv)
+{
+	if (argc == 4 && !strcmp(argv[1], "--victim"))
+		victim_process(strtoul(argv[2], NULL, 10),
+			       strtoul(argv[3], NULL, 10));
+	return test_harness_run(argc, argv);
+}
