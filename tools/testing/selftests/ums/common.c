@@ -291,7 +291,9 @@ long ut_spawn_on(struct ut_base *base, struct ut_thread *thread, int list,
 	}
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, stack);
-	ret = -pthread_create(&thread->thread, &attr, thread_main, thread);
+	/* Not while another thread of the process is in execve() */
+	UT_WAIT((ret = -pthread_create(&thread->thread, &attr, thread_main,
+				       thread)) != -EAGAIN);
 	pthread_attr_destroy(&attr);
 	return ret;
 }
