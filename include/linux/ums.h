@@ -22,6 +22,20 @@ struct pt_regs;
 /* As &ums_context.ids. Neither number gets near the limits. */
 #define UMS_IDS(cpu, mm_cid)	(BIT(31) | (mm_cid) << 16 | (cpu))
 
+/**
+ * enum ums_wakeup - What becomes of a wakeup
+ *
+ * @UMS_WAKE: The thread is to run.
+ * @UMS_RECORDED: It has been woken, as far as the waker is concerned, and runs
+ *	when it is executed.
+ * @UMS_WOKEN: It was before: this wakeup is for somebody else.
+ */
+enum ums_wakeup {
+	UMS_WAKE,
+	UMS_RECORDED,
+	UMS_WOKEN,
+};
+
 #ifdef CONFIG_UMS
 
 void __ums_exit_to_user(struct pt_regs *regs);
@@ -33,8 +47,15 @@ bool __ums_user_int(struct pt_regs *regs);
 bool __ums_user_debug(unsigned long dr6);
 void __ums_rseq_update(u32 ids);
 
-/* In kernel/sched/core.c: ttwu() that stays on this cpu where affinity lets it */
+int __ums_record_wakeup(struct task_struct *p);
+void ums_wakeup_recorded(struct task_struct *p);
+
+/*
+ * In kernel/sched/core.c: true wakeups, also from managed sleeps. The first stays
+ * on this cpu where affinity lets it.
+ */
 int ums_wake_up_here(struct task_struct *p);
+int ums_wake_up(struct task_struct *p);
 
 static __always_inline struct ums_gate *ums_gate(void)
 {
@@ -93,6 +114,41 @@ static inline void ums_sched_blocked(struct task_struct *tsk)
 {
 	if (unlikely(tsk->ums) && !((struct ums_gate *)tsk->ums)->parked)
 		__ums_sched_blocked(tsk);
+}
+
+/**
+ * ums_managed_forbid - Sleeps of current are not managed for now
+ *
+ * For a caller that holds a lock as it calls what has managed sleeps.
+ */
+static inline void ums_managed_forbid(void)
+{
+	if (unlikely(current->ums))
+		ums_gate()->unmanaged++;
+}
+
+/**
+ * ums_managed_permit - Undo ums_managed_forbid()
+ *
+ * current can have neither attached nor detached in between.
+ */
+static inline void ums_managed_permit(void)
+{
+	if (unlikely(current->ums))
+		ums_gate()->unmanaged--;
+}
+
+/**
+ * ums_record_wakeup - Is a wakeup only to be recorded?
+ * @p: The thread that somebody wakes; its pi_lock is held.
+ *
+ * Return: one of &enum ums_wakeup.
+ */
+static inline int ums_record_wakeup(struct task_struct *p)
+{
+	if (likely(!(READ_ONCE(p->__state) & TASK_RECORD)))
+		return UMS_WAKE;
+	return __ums_record_wakeup(p);
 }
 
 /**
@@ -249,6 +305,10 @@ static inline void ums_fork(struct task_struct *tsk) { }
 static inline void ums_task_exit(struct task_struct *tsk) { }
 static inline bool ums_is_worker(struct task_struct *tsk) { return false; }
 static inline void ums_sched_blocked(struct task_struct *tsk) { }
+static inline void ums_managed_forbid(void) { }
+static inline void ums_managed_permit(void) { }
+static inline int ums_record_wakeup(struct task_struct *p) { return UMS_WAKE; }
+static inline void ums_wakeup_recorded(struct task_struct *p) { }
 static inline void ums_tick(struct task_struct *curr) { }
 static inline bool ums_syscall_skipped(void) { return false; }
 static inline bool ums_user_trap(void) { return false; }

@@ -19,6 +19,8 @@
  * @parked: In a sleep of the border, which is not one to report.
  * @skipped: The system call that is being left was not made.
  * @worker: The thread is a worker; constant. Others read it under RCU.
+ * @unmanaged: It is in code that holds a lock where none is known to be held: no
+ *	sleep is managed. A depth.
  */
 struct ums_gate {
 	const u32	*running;
@@ -26,6 +28,7 @@ struct ums_gate {
 	bool		parked;
 	bool		skipped;
 	bool		worker;
+	u8		unmanaged;
 };
 
 struct ums_task;

@@ -161,10 +161,13 @@ static void ums_release_workers(struct ums_group *group)
 			/* As in ums_vp_preempt(). */
 			smp_mb__before_atomic();
 			set_tsk_thread_flag(task, TIF_UMS);
-			/* All others come to the border by themselves. */
+			/*
+			 * All others come to the border by themselves, when
+			 * what they wait for is there.
+			 */
 			if (ctx->state == UMS_STATE_READY ||
 			    ctx->state == UMS_STATE_USER_HELD)
-				wake_up_process(task);
+				ums_wake_up(task);
 		}
 		raw_spin_unlock_irq(&ctx->lock);
 		cond_resched();

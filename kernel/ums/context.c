@@ -8,11 +8,13 @@
  *   READY --> RUNNING		who executes it (execute.c)
  *   RUNNING --> READY		the worker: yields, executes another, is
  *				preempted (execute.c, park.c)
- *   RUNNING --> BLOCKED	the worker, about to sleep (vp.c)
- *   BLOCKED --> READY		the worker, back at the border (park.c)
+ *   RUNNING --> BLOCKED	the worker, about to sleep (sleep.c)
+ *   BLOCKED --> READY		the worker, back at the border (park.c), or who
+ *				wakes it from a managed sleep (sleep.c)
  *   READY --> LOCKED		the worker: has a signal to handle (park.c), or
- *				sleeps on its way to the border (vp.c)
- *   LOCKED --> READY		the worker, back at the border (park.c)
+ *				sleeps on its way to the border (sleep.c)
+ *   LOCKED --> READY		the worker, back at the border (park.c), or
+ *				about to sleep, managed (sleep.c)
  *   any --> TERMINATED		the worker: exit, detach, released (attach.c)
  *
  * With the user switch, USER_HELD is one state here, and two in the slot, which
@@ -32,8 +34,8 @@
  * READY | USER while a worker runs on its VP, if it may come back by a user
  * switch.
  *
- * All of it happens under &ums_ctx.lock, and only the executor and the resolver
- * act on somebody else's context. State words in slots are exchanged with what
+ * All of it happens under &ums_ctx.lock, and only the executor, the resolver and
+ * the waker act on somebody else's context. State words in slots are exchanged with what
  * user code may make of them at the same time: a context in USER_HELD belongs to
  * whoever has changed its slot from READY | USER.
  */
@@ -178,6 +180,7 @@ static int ums_ctx_remove(struct ums_group *group, u64 id)
 	raw_spin_unlock_irq(&ctx->lock);
 	trace_ums_ctx_delete(id);
 
+	ums_late_del(group, ctx);
 	ums_table_remove(group, ums_ctx_index(ctx));
 	ums_slot_free(group, ums_ctx_index(ctx));
 	kfree_rcu(ctx, rcu);
@@ -219,6 +222,7 @@ long ums_ctx_create(int fd, void __user *arg, size_t size)
 		return -ENOMEM;
 	raw_spin_lock_init(&ctx->lock);
 	ctx->cookie = create.cookie;
+	INIT_LIST_HEAD(&ctx->late);
 
 	mutex_lock(&group->mutex);
 	err = ums_slot_alloc(group, create.node, &ctx->id, &ctx->slot);
@@ -433,7 +437,8 @@ void ums_contexts_destroy(struct ums_group *group)
 	u32 index = 0;
 
 	while ((ctx = ums_table_next(group, &index))) {
-		kfree(ctx);
+		/* Whoever recorded a last wakeup may look at it still. */
+		kfree_rcu(ctx, rcu);
 		cond_resched();
 	}
 	ums_table_free(group);

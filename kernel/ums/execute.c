@@ -19,6 +19,7 @@
  * (__ums_syscall_enter()).
  */
 #include <linux/entry-common.h>
+#include <linux/freezer.h>
 #include <linux/ptrace.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task_stack.h>
@@ -49,6 +50,9 @@ static int ums_executable(struct ums_ctx *ctx)
 
 	switch (ctx->state) {
 	case UMS_STATE_READY:
+		/* Frozen where it sleeps, in a system call that is not finished */
+		if (unlikely(frozen(ctx->ut->task)))
+			return -EAGAIN;
 		return ctx->ut->released ? -ESRCH : 0;
 	case UMS_STATE_USER_HELD:
 		return ctx->ut->released ? -ESRCH : ums_claim(ctx);
@@ -299,7 +303,7 @@ static long ums_execute_saving(struct ums_task *ut, u64 ctx)
  * is to another group; -EFAULT; -ESRCH if there is no such context or it has
  * terminated, -ENXIO if no thread has attached to it yet, -EBUSY if it is
  * running, -EINPROGRESS if it is blocked, -EAGAIN if the kernel is handling a
- * signal of it just now; -EINTR if the caller has a signal to handle first.
+ * signal of it just now, or it is frozen; -EINTR if the caller has a signal to handle first.
  */
 SYSCALL_DEFINE4(ums_execute, int, group_fd, u64, ctx,
 		struct ums_event __user *, event, unsigned int, flags)

@@ -72,9 +72,10 @@ static void ums_show_ctx(struct seq_file *m, struct ums_ctx *ctx)
 	seq_printf(m, " executed %llu blocked %llu yielded %llu preempted %llu seq %llu",
 		   stats.executed, stats.blocked, stats.yielded,
 		   stats.preempted, seq);
-	seq_printf(m, " user %u resolved %llu finished %llu slow-kernel %llu slow-ids %llu slow-busy %llu\n",
+	seq_printf(m, " user %u resolved %llu finished %llu slow-kernel %llu slow-ids %llu slow-busy %llu recorded %llu late %llu\n",
 		   user, switches.resolved, switches.finished,
-		   switches.slow_kernel, switches.slow_ids, switches.slow_busy);
+		   switches.slow_kernel, switches.slow_ids, switches.slow_busy,
+		   switches.recorded, switches.late);
 }
 
 /* Shows the contexts of one list, or all if @list_id is 0. */
@@ -103,11 +104,12 @@ void ums_group_show_fdinfo(struct seq_file *m, struct file *file)
 	struct ums_group *group = file->private_data;
 
 	mutex_lock(&group->mutex);
-	seq_printf(m, "ums-group:\tmax %u slots %lu schedulers %u workers %u policy %s switch %s watchdog %u\n",
+	seq_printf(m, "ums-group:\tmax %u slots %lu schedulers %u workers %u policy %s switch %s watchdog %u sleep %s\n",
 		   group->max_contexts, group->nr_pages * UMS_SLOTS_PER_PAGE,
 		   group->nr_schedulers, atomic_read(&group->nr_workers),
 		   group->orphan_policy == UMS_ORPHAN_KILL ? "kill" : "release",
-		   group->user_switch ? "user" : "kernel", group->watchdog_ms);
+		   group->user_switch ? "user" : "kernel", group->watchdog_ms,
+		   group->managed_sleep ? "managed" : "unmanaged");
 	ums_show_contexts(m, group, 0);
 	mutex_unlock(&group->mutex);
 }

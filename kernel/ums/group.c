@@ -32,6 +32,7 @@ bool ums_group_is_ours(const struct ums_group *group)
 static void ums_group_free(struct ums_group *group)
 {
 	ums_watchdog_stop(group);
+	ums_late_stop(group);
 	ums_contexts_destroy(group);
 	ums_slots_destroy(group);
 	xa_destroy(&group->lists);
@@ -153,6 +154,8 @@ static struct ums_group *ums_group_alloc(const struct ums_setup *setup)
 	INIT_LIST_HEAD(&group->partial);
 	INIT_LIST_HEAD(&group->vps);
 	init_swait_queue_head(&group->served);
+	group->managed_sleep = !(setup->flags & UMS_SETUP_NO_MANAGED_SLEEP);
+	ums_late_init(group);
 	group->watchdog_ms = setup->watchdog_ms;
 	ums_watchdog_start(group);
 	return group;
@@ -185,7 +188,8 @@ long ums_setup(int fd, void __user *arg, size_t size)
 	err = ums_copy_arg(&setup, sizeof(setup), arg, size);
 	if (err)
 		return err;
-	if (fd != -1 || (setup.flags & ~UMS_SETUP_KERNEL_SWITCH))
+	if (fd != -1 || (setup.flags & ~(UMS_SETUP_KERNEL_SWITCH |
+					 UMS_SETUP_NO_MANAGED_SLEEP)))
 		return -EINVAL;
 	if (setup.watchdog_ms && setup.watchdog_ms < UMS_WATCHDOG_MIN_MS)
 		return -EINVAL;

@@ -79,6 +79,7 @@ void ums_list_put(struct ums_list *list)
 	if (list->id)
 		xa_erase(&group->lists, list->id);
 	mutex_unlock(&group->mutex);
+	irq_work_sync(&list->notify);
 	vfree(list->ring);
 	kfree(list);
 	ums_group_put(group);
@@ -181,7 +182,7 @@ void ums_list_wake_one(struct ums_list *list)
  * @ctx: The context; its lock is held, and its event set.
  *
  * Wakes one thread in ums_dequeue(). The caller calls ums_list_notify() as
- * soon as it has dropped the lock.
+ * soon as it has dropped the lock, or ums_list_notify_later() before.
  */
 void ums_list_queue(struct ums_list *list, struct ums_ctx *ctx)
 {
@@ -240,6 +241,25 @@ void ums_list_notify(struct ums_list *list)
 {
 	if (wq_has_sleeper(&list->wait))
 		wake_up_interruptible_poll(&list->wait, EPOLLIN | EPOLLRDNORM);
+}
+
+static void ums_list_notify_work(struct irq_work *work)
+{
+	ums_list_notify(container_of(work, struct ums_list, notify));
+}
+
+/**
+ * ums_list_notify_later - As ums_list_notify(), whatever locks are held
+ * @list: The list. A thread is attached to it, and does not detach before this
+ *	returns.
+ *
+ * The wakeup of a poller can lead to other wait queues (epoll), one of which may
+ * be the caller's.
+ */
+void ums_list_notify_later(struct ums_list *list)
+{
+	if (wq_has_sleeper(&list->wait))
+		irq_work_queue(&list->notify);
 }
 
 /**
@@ -332,6 +352,7 @@ static struct ums_list *ums_list_alloc(struct ums_group *group, int node)
 	raw_spin_lock_init(&list->lock);
 	INIT_LIST_HEAD(&list->waiters);
 	init_waitqueue_head(&list->wait);
+	init_irq_work(&list->notify, ums_list_notify_work);
 	list->entries = roundup_pow_of_two(group->max_contexts);
 	list->ring_size = PAGE_ALIGN(struct_size(list->ring, ctx,
 						 list->entries));

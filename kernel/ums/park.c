@@ -22,7 +22,7 @@
  *
  * A spurious wakeup never runs a parked thread: each sleep is in a loop around
  * the acquire of &ums_task.vp. The sleeps are interruptible, and no lock is
- * held. A worker is frozen by way of its signals, so that it is LOCKED and
+ * held. A worker is frozen here by way of its signals, so that it is LOCKED and
  * nobody gives a VP to a frozen thread; a scheduler where it sleeps.
  *
  *	giver				parker
@@ -47,21 +47,29 @@ static void ums_become_ready(struct ums_task *ut)
 {
 	struct ums_ctx *ctx = ut->ctx;
 	u32 state = READ_ONCE(ctx->state);
-	bool queue;
+	bool queue = false;
 
 	/* Others only move it between these. */
 	if (state == UMS_STATE_READY || state == UMS_STATE_RUNNING ||
 	    state == UMS_STATE_USER_HELD)
 		return;
 
-	/* Whoever had a worker in hand before it was LOCKED has it still. */
-	queue = state != UMS_STATE_LOCKED;
-
 	raw_spin_lock_irq(&ctx->lock);
-	ums_ctx_transition(ctx, UMS_STATE_READY, queue ? UMS_REASON_READY : 0,
-			   0, 0);
-	if (queue)
+	switch (ctx->state) {
+	case UMS_STATE_LOCKED:
+		/* Whoever had it in hand before that has it still. */
+		ums_ctx_move(ctx, UMS_STATE_READY);
+		break;
+	case UMS_STATE_CREATED:
+	case UMS_STATE_BLOCKED:
+		queue = true;
+		ums_ctx_transition(ctx, UMS_STATE_READY, UMS_REASON_READY, 0, 0);
 		ums_list_queue(ut->list, ctx);
+		break;
+	default:
+		/* Who recorded its last wakeup was late, but before us. */
+		break;
+	}
 	raw_spin_unlock_irq(&ctx->lock);
 
 	if (queue)

@@ -71,7 +71,7 @@ static long ums_probe(int fd, void __user *arg, size_t size)
 	probe.abi_version = UMS_ABI_VERSION;
 	probe.last_op = UMS_CTL_SET;
 	probe.features = UMS_FEATURE_KERNEL_SWITCH | UMS_FEATURE_NODE |
-			 UMS_FEATURE_WATCHDOG;
+			 UMS_FEATURE_WATCHDOG | UMS_FEATURE_MANAGED_SLEEP;
 	if (ums_arch_user_switch())
 		probe.features |= UMS_FEATURE_USER_SWITCH;
 	probe.slot_size = sizeof(struct ums_context);

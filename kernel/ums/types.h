@@ -15,23 +15,28 @@
  *     ums_ctx.lock		two of them in the order of their addresses
  *       ums_vp.lock
  *       ums_list.lock
+ *       ums_group.late_lock
  *         pi_lock, rq lock	(wakeups)
  *
  * Two context locks are held where a VP passes from one thread to another: that
  * of the giver, current, and that of the taker.
  *
  * None of the spinning locks is ever taken with a runqueue lock held. They
- * are raw and taken with interrupts off, since "about to sleep" calls us.
+ * are raw and taken with interrupts off, since "about to sleep" calls us, and
+ * whoever wakes a worker, with any lock held under which that is allowed
+ * (sleep.c).
  */
 #ifndef _KERNEL_UMS_TYPES_H
 #define _KERNEL_UMS_TYPES_H
 
 #include <linux/atomic.h>
+#include <linux/irq_work.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/swait.h>
+#include <linux/timer.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
@@ -78,6 +83,7 @@ struct ums_table {
  * @max_contexts: As set up.
  * @orphan_policy: One of &enum ums_orphan_policy.
  * @user_switch: Its contexts may switch in user mode; constant.
+ * @managed_sleep: Wakeups of its workers are recorded, see sleep.c; constant.
  * @watchdog_ms: As set up, 0 for no watchdog.
  * @table: Contexts. Read under RCU, changed under @mutex.
  * @pages: index / UMS_SLOTS_PER_PAGE -> &struct ums_slot_page. Read under RCU
@@ -97,6 +103,9 @@ struct ums_table {
  * @activity: What it has seen of the schedulers; @mutex.
  * @waited: There were workers waiting when it looked; @mutex.
  * @barked: It has reported once; @mutex.
+ * @late_lock: Protects @late.
+ * @late: Contexts whose wakeup was recorded lately, see late.c.
+ * @late_timer: For the first of them; armed under @late_lock.
  */
 struct ums_group {
 	refcount_t		refs;
@@ -107,6 +116,7 @@ struct ums_group {
 	u32			max_contexts;
 	u32			orphan_policy;
 	bool			user_switch;
+	bool			managed_sleep;
 	u32			watchdog_ms;
 	struct ums_table __rcu	*table;
 	struct xarray		pages;
@@ -122,6 +132,9 @@ struct ums_group {
 	u64			activity;
 	bool			waited;
 	bool			barked;
+	raw_spinlock_t		late_lock;
+	struct list_head	late;
+	struct timer_list	late_timer;
 };
 
 /**
@@ -156,6 +169,7 @@ struct ums_waiter {
  * @waiters: Threads in ums_dequeue(), longest waiting first.
  * @nr_waiters: How many.
  * @wait: Pollers. Not under @lock.
+ * @notify: Tells them, where a wakeup was recorded.
  */
 struct ums_list {
 	refcount_t		refs;
@@ -171,6 +185,7 @@ struct ums_list {
 	struct list_head	waiters;
 	u32			nr_waiters;
 	wait_queue_head_t	wait;
+	struct irq_work		notify;
 };
 
 /**
@@ -201,6 +216,9 @@ struct ums_list {
  * @ids: As in the slot. Own thread only.
  * @saved: Times that the kernel saved its registers in the slot at a system call.
  *	Written by whoever carries it.
+ * @recorded_at: When its wakeup was last recorded, in jiffies.
+ * @late: In &ums_group.late; &ums_group.late_lock, as is @late_since.
+ * @late_since: Since when, in jiffies.
  * @rcu: For freeing.
  */
 struct ums_ctx {
@@ -221,6 +239,9 @@ struct ums_ctx {
 	struct ums_switches	switches;
 	u32			ids;
 	u32			saved;
+	unsigned long		recorded_at;
+	struct list_head	late;
+	unsigned long		late_since;
 	struct rcu_head		rcu;
 };
 
@@ -298,10 +319,10 @@ enum ums_held {
 /**
  * struct ums_task - UMS side of an attached thread
  *
- * Hangs off task_struct; freed, after a grace period for those that look at
- * @gate, when the thread detaches or exits. Others reach it through &ums_ctx.ut,
- * &ums_vp.owner or &ums_vp.carrier, under the lock of that member, and keep no
- * pointer beyond.
+ * Hangs off task_struct; freed, after a grace period, when the thread detaches or
+ * exits. Others reach it through &ums_ctx.ut, &ums_vp.owner or &ums_vp.carrier,
+ * under the lock of that member, and keep no pointer beyond. Under RCU, from the
+ * thread, look at it only who wants @gate, and who wakes a worker (sleep.c).
  *
  * @gate: Must be first.
  * @task: The thread; constant.
@@ -331,6 +352,8 @@ enum ums_held {
  *	thread only.
  * @released: Worker: the last scheduler is gone, become a plain thread.
  *	Written under &ums_ctx.lock.
+ * @woken: Its wakeup from a managed sleep was recorded. pi_lock of the thread;
+ *	read without.
  * @fault: A page fault from user mode is being handled. Own thread only.
  * @fault_address: Its address. Own thread only.
  * @start_runtime: Cpu time at attachment, ns.
@@ -355,6 +378,7 @@ struct ums_task {
 	u64			deferred_arg;
 	bool			executing;
 	bool			released;
+	bool			woken;
 	bool			fault;
 	unsigned long		fault_address;
 	u64			start_runtime;

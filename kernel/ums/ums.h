@@ -185,6 +185,15 @@ void ums_table_free(struct ums_group *group);
 int ums_limit_charge(struct ucounts **ucounts);
 void ums_limit_uncharge(struct ucounts *ucounts);
 
+/* sleep.c */
+bool ums_sleeps_recorded(struct task_struct *p);
+
+/* late.c */
+void ums_late_add(struct ums_group *group, struct ums_ctx *ctx);
+void ums_late_del(struct ums_group *group, struct ums_ctx *ctx);
+void ums_late_init(struct ums_group *group);
+void ums_late_stop(struct ums_group *group);
+
 /* watchdog.c */
 void ums_watchdog_start(struct ums_group *group);
 void ums_watchdog_stop(struct ums_group *group);
@@ -226,6 +235,7 @@ void ums_list_queue(struct ums_list *list, struct ums_ctx *ctx);
 void ums_list_withdraw(struct ums_list *list, struct ums_ctx *ctx);
 void ums_list_lost(struct ums_list *list);
 void ums_list_notify(struct ums_list *list);
+void ums_list_notify_later(struct ums_list *list);
 void ums_list_wake_one(struct ums_list *list);
 long ums_list_create(int fd, void __user *arg, size_t size);
 

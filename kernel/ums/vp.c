@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * User-mode scheduling: virtual processors, and the hook where a worker is
- * about to sleep.
+ * User-mode scheduling: virtual processors.
  *
  * A VP passes from carrier to carrier under its lock. The thread that gets it
  * sees &ums_task.vp set, with release, and is woken; it may be anywhere
@@ -10,13 +9,7 @@
  * others ask by ums_vp_preempt(), and the carrier looks on its way to user
  * mode.
  */
-#include <linux/preempt.h>
-#include <linux/sched/jobctl.h>
-#include <linux/sched/signal.h>
-#include <linux/sched/task_stack.h>
 #include <linux/slab.h>
-
-#include <asm/syscall.h>
 
 #include <trace/events/ums.h>
 
@@ -208,114 +201,4 @@ void ums_vp_preempt(struct ums_vp *vp)
 		kick_process(task);
 	}
 	raw_spin_unlock_irq(&vp->lock);
-}
-
-/* What is current sleeping for? */
-static u32 ums_cause(struct ums_task *ut, unsigned int state, u64 *arg)
-{
-	int nr = syscall_get_nr(ut->task, task_pt_regs(ut->task));
-
-	if (state & (__TASK_STOPPED | __TASK_TRACED | TASK_FROZEN) ||
-	    READ_ONCE(ut->task->jobctl) & JOBCTL_TRAP_FREEZE) {
-		*arg = 0;
-		return UMS_CAUSE_SIGNAL;
-	}
-	if (nr != -1) {
-		*arg = (unsigned int)nr;
-		return UMS_CAUSE_SYSCALL;
-	}
-	if (ut->fault) {
-		*arg = ut->fault_address;
-		return UMS_CAUSE_FAULT;
-	}
-	*arg = 0;
-	return UMS_CAUSE_OTHER;
-}
-
-/*
- * A worker that holds a VP is about to sleep: the scheduler gets the VP.
- *
- * Called from schedule() with current's state set. From here until it is back
- * at the border to user mode the worker is BLOCKED, also after it has woken
- * up. That the wakeup can come before this returns does no harm: the worker
- * has no VP any more, and parks.
- *
- * The sleep in which it is parked is no such sleep, although it may have been
- * given a VP just now: the giver's wakeup is on its way.
- *
- * Nor is it current that sleeps if user code has left it and the kernel has not
- * found out yet, in an exception that sleeps before it gets to a hook: it keeps
- * the VP.
- *
- * A worker that is READY, and sleeps before it has reached the border (for a
- * tracer at the end of the system call that yielded, or in task work) could
- * not run if it were executed. It is LOCKED until it gets there.
- */
-void __ums_sched_blocked(struct task_struct *tsk)
-{
-	unsigned int state = READ_ONCE(tsk->__state);
-	struct task_struct *wake = NULL;
-	struct ums_task *ut = tsk->ums;
-	struct ums_ctx *ctx = ut->ctx;
-	unsigned long flags;
-	struct ums_vp *vp;
-	u32 cause, ctx_state;
-	u64 arg;
-
-	if (ums_is_scheduler(ut) || ums_mismatched()) {
-		if (ut->vp)
-			ums_serve(ut);
-		return;
-	}
-	/* Others move it between these, and USER_HELD, only. */
-	ctx_state = READ_ONCE(ctx->state);
-	if (ctx_state != UMS_STATE_RUNNING && ctx_state != UMS_STATE_READY)
-		return;
-	/* It will not sleep: __schedule() makes it run again at once. */
-	if (state == TASK_RUNNING || signal_pending_state(state, tsk))
-		return;
-
-	cause = ums_cause(ut, state, &arg);
-
-	/* The scheduler shall not preempt us before we are off the runqueue. */
-	preempt_disable();
-	raw_spin_lock_irqsave(&ctx->lock, flags);
-	vp = ut->vp;
-	if (vp) {
-		ums_ctx_count(&ctx->stats.blocked, &ctx->slot->blocked);
-		ums_ctx_transition(ctx, UMS_STATE_BLOCKED, UMS_REASON_BLOCKED,
-				   cause, arg);
-		wake = ums_vp_return(ut);
-	} else if (ctx->state == UMS_STATE_READY) {
-		ums_ctx_move(ctx, UMS_STATE_LOCKED);
-	}
-	raw_spin_unlock_irqrestore(&ctx->lock, flags);
-	if (vp)
-		ums_serve_home(ut->group, vp);
-	if (wake)
-		ums_wake_up_here(wake);
-	preempt_enable_no_resched();
-}
-
-/*
- * Half-way through a switch current has to be at the border before it sleeps,
- * which finishes it without a fault. Returns true then.
- *
- * The cause holds until the next exit work. No other exception sleeps but where
- * it has to fetch the instruction again, and a cause is not more than a hint.
- */
-bool __ums_user_fault(unsigned long address)
-{
-	struct ums_task *ut = current->ums;
-	struct ums_switch_regs sw;
-
-	if (unlikely(ut->user_switch &&
-		     ums_arch_stage(task_pt_regs(ut->task), &sw) !=
-		     UMS_STAGE_NONE)) {
-		set_thread_flag(TIF_UMS);
-		return true;
-	}
-	ut->fault_address = address;
-	ut->fault = true;
-	return false;
 }

@@ -6,7 +6,8 @@
  * virtual processor, ums_queue and ums_dequeue the lists: a run can be put
  * together again from the trace alone, but for user switches that no entry to the
  * kernel followed. ums_resolve shows that one did. Contexts are shown by their ids, VPs by
- * the index of the scheduler's context.
+ * the index of the scheduler's context. ums_late shows that a worker runs in the
+ * kernel without one, because nobody executed it.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM ums
@@ -147,6 +148,15 @@ TRACE_EVENT(ums_watchdog,
 			   __entry->waiting = waiting;),
 	    TP_printk("process=%d waiting=%u", __entry->process,
 		      __entry->waiting));
+
+TRACE_EVENT(ums_late,
+	    TP_PROTO(u64 ctx, pid_t tid),
+	    TP_ARGS(ctx, tid),
+	    TP_STRUCT__entry(__field(u64, ctx)
+			     __field(pid_t, tid)),
+	    TP_fast_assign(__entry->ctx = ctx;
+			   __entry->tid = tid;),
+	    TP_printk("ctx=%llx tid=%d", __entry->ctx, __entry->tid));
 
 DECLARE_EVENT_CLASS(ums_list_entry,
 		    TP_PROTO(u32 list, u64 ctx, u64 seq),

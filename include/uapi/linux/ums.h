@@ -61,6 +61,7 @@ enum ums_ctl_op {
 #define UMS_FEATURE_NODE		0x2ULL
 #define UMS_FEATURE_USER_SWITCH		0x4ULL
 #define UMS_FEATURE_WATCHDOG		0x8ULL
+#define UMS_FEATURE_MANAGED_SLEEP	0x10ULL
 
 /**
  * struct ums_probe - Argument of %UMS_CTL_PROBE, all output
@@ -97,6 +98,7 @@ enum ums_orphan_policy {
 
 /* Flags of &struct ums_setup */
 #define UMS_SETUP_KERNEL_SWITCH	0x1U	/* no switches in user mode */
+#define UMS_SETUP_NO_MANAGED_SLEEP 0x2U	/* woken workers run, in the kernel */
 
 /* Least &ums_setup.watchdog_ms, but for zero */
 #define UMS_WATCHDOG_MIN_MS	100
@@ -104,9 +106,13 @@ enum ums_orphan_policy {
 /**
  * struct ums_setup - Argument of %UMS_CTL_SETUP
  *
- * @flags: %UMS_SETUP_KERNEL_SWITCH or zero. Without it the contexts of the
- *	group switch in user mode where &ums_probe.features has
- *	%UMS_FEATURE_USER_SWITCH.
+ * @flags: %UMS_SETUP_KERNEL_SWITCH, %UMS_SETUP_NO_MANAGED_SLEEP. Without the
+ *	first, the contexts of the group switch in user mode where
+ *	&ums_probe.features has %UMS_FEATURE_USER_SWITCH. Without the second,
+ *	which needs %UMS_FEATURE_MANAGED_SLEEP, a worker that waits in one of
+ *	the usual system calls is READY as soon as it is woken, and finishes the
+ *	call when it is executed; with it, it finishes the call first, without a
+ *	virtual processor, and is READY then.
  * @max_contexts: How many contexts the group can hold at a time; 1 to
  *	&ums_probe.max_contexts.
  * @orphan_policy: One of &enum ums_orphan_policy.
@@ -314,7 +320,11 @@ struct ums_stats {
  *	cpu.
  * @slow_busy: The same, and there was no switch, because the other one ran, was
  *	blocked, locked or gone.
- * @reserved: Zero.
+ * @recorded: Times that it was woken from a wait and became READY at once, to
+ *	finish the system call when executed.
+ * @late: Times that it was not executed for some 20 ms after that, and finished
+ *	the system call, or its wait, without a virtual processor, so that nobody
+ *	else had to wait for it.
  */
 struct ums_switches {
 	__u64 user;
@@ -323,7 +333,8 @@ struct ums_switches {
 	__u64 slow_kernel;
 	__u64 slow_ids;
 	__u64 slow_busy;
-	__u64 reserved[2];
+	__u64 recorded;
+	__u64 late;
 };
 
 /**
@@ -381,8 +392,9 @@ struct ums_info {
  * @UMS_STATE_CREATED: No thread is attached yet.
  * @UMS_STATE_READY: Can be executed.
  * @UMS_STATE_RUNNING: Has a virtual processor.
- * @UMS_STATE_BLOCKED: Waits for something, or runs in the kernel after that
- *	wait until it reaches the border to user mode.
+ * @UMS_STATE_BLOCKED: Waits for something; or runs in the kernel, after a wait
+ *	after which it could not be executed at once, until it reaches the
+ *	border to user mode.
  * @UMS_STATE_LOCKED: The kernel handles a signal of a ready worker; it will
  *	be READY again, without an event.
  * @UMS_STATE_SUSPENDED: Reserved.
