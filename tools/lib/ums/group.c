@@ -12,6 +12,7 @@
 #define DEFAULT_MAX_CONTEXTS	16384
 #define MAX_CONTEXTS_VARIABLE	"UMS_MAX_CONTEXTS"
 #define SWITCH_VARIABLE		"UMS_SWITCH"
+#define SLEEP_VARIABLE		"UMS_SLEEP"
 
 /* Written under ums_lock */
 static struct ums_group_options default_options;
@@ -38,8 +39,14 @@ static __u32 default_max_contexts(const struct ums_probe *probe)
 static __u32 default_flags(void)
 {
 	const char *text = secure_getenv(SWITCH_VARIABLE);
+	__u32 flags = 0;
 
-	return text && !strcmp(text, "kernel") ? UMS_SETUP_KERNEL_SWITCH : 0;
+	if (text && !strcmp(text, "kernel"))
+		flags |= UMS_SETUP_KERNEL_SWITCH;
+	text = secure_getenv(SLEEP_VARIABLE);
+	if (text && !strcmp(text, "unmanaged"))
+		flags |= UMS_SETUP_NO_MANAGED_SLEEP;
+	return flags;
 }
 
 static int group_map(struct ums_group *group, const struct ums_setup *setup,
@@ -186,15 +193,20 @@ UMS_API int ums_group_create_flags(const struct ums_group_options *options,
 {
 	const struct ums_group_options defaults = { 0 };
 	struct ums_group *result;
+	__u32 setup = 0;
 
 	if (ums_check())
 		return -1;
-	if (!group || (flags & ~UMS_GROUP_KERNEL_SWITCH))
+	if (!group || (flags & ~(UMS_GROUP_KERNEL_SWITCH |
+				 UMS_GROUP_NO_MANAGED_SLEEP)))
 		return ums_error(EINVAL);
+	if (flags & UMS_GROUP_KERNEL_SWITCH)
+		setup |= UMS_SETUP_KERNEL_SWITCH;
+	if (flags & UMS_GROUP_NO_MANAGED_SLEEP)
+		setup |= UMS_SETUP_NO_MANAGED_SLEEP;
 
 	pthread_mutex_lock(&ums_lock);
-	result = group_create(options ? options : &defaults,
-			      flags ? UMS_SETUP_KERNEL_SWITCH : 0);
+	result = group_create(options ? options : &defaults, setup);
 	pthread_mutex_unlock(&ums_lock);
 	if (!result)
 		return -1;

@@ -27,6 +27,7 @@
  * Scheduler and worker change places in user mode, without a system call, where
  * the kernel and the worker's state allow it; else by system call, with the
  * same results. Environment variable UMS_SWITCH=kernel: always by system call.
+ * UMS_SLEEP=unmanaged: a woken worker finishes its system call by itself first.
  */
 #ifndef UMS_UMS_H
 #define UMS_UMS_H
@@ -425,11 +426,12 @@ int ums_group_create(const struct ums_group_options *options,
 
 /* Flags of ums_group_create_flags() */
 #define UMS_GROUP_KERNEL_SWITCH	0x1U	/* switch by system call only */
+#define UMS_GROUP_NO_MANAGED_SLEEP 0x2U	/* as UMS_SLEEP=unmanaged */
 
 /**
  * ums_group_create_flags() - As ums_group_create(), with flags
  * @options: Options, NULL for the defaults.
- * @flags: %UMS_GROUP_KERNEL_SWITCH or zero.
+ * @flags: %UMS_GROUP_KERNEL_SWITCH, %UMS_GROUP_NO_MANAGED_SLEEP.
  * @group: Output.
  *
  * EINVAL also for unknown flags. May allocate and lock.
