@@ -92,10 +92,14 @@ long ut_setup_flags(unsigned int max_contexts, unsigned int policy,
 long ut_setup(unsigned int max_contexts, unsigned int policy)
 {
 	const char *mode = getenv("UMS_TEST_SWITCH");
+	unsigned int flags = 0;
 
-	return ut_setup_flags(max_contexts, policy,
-			      mode && !strcmp(mode, "kernel") ?
-			      UMS_SETUP_KERNEL_SWITCH : 0);
+	if (mode && !strcmp(mode, "kernel"))
+		flags |= UMS_SETUP_KERNEL_SWITCH;
+	mode = getenv("UMS_TEST_SLEEP");
+	if (mode && !strcmp(mode, "unmanaged"))
+		flags |= UMS_SETUP_NO_MANAGED_SLEEP;
+	return ut_setup_flags(max_contexts, policy, flags);
 }
 
 long ut_list_create(int group, struct ums_list_create *out)

@@ -11,7 +11,8 @@
  *
  * The environment variable UMS_TEST_SWITCH says how the helpers switch: "kernel"
  * in groups without user switches, "user" by the vDSO wherever it can be used
- * (modes_test.sh). If it is not set, by system call.
+ * (modes_test.sh). If it is not set, by system call. UMS_TEST_SLEEP says how
+ * workers sleep: "unmanaged", or as always.
  *
  * A test program includes kselftest_harness.h first, then this file. An
  * ASSERT_* leaves by longjmp(), so only the test's own thread may use it.
@@ -238,6 +239,9 @@ static inline bool ut_thread_sleeps_in(pid_t tid, long nr)
 {
 	return ut_thread_syscall(tid) == nr;
 }
+
+/* How often a thread of this process has gone to sleep */
+long ut_thread_switches(pid_t tid);
 
 /* A number of /proc/self/status, as "Threads" */
 long ut_status_number(const char *name);

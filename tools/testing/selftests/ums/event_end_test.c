@@ -41,6 +41,7 @@ FIXTURE_VARIANT_ADD(event_end, user_held_worker) { .who = USER_HELD };
 FIXTURE_VARIANT_ADD(event_end, kernel_held_worker) { .who = KERNEL_HELD };
 FIXTURE_VARIANT_ADD(event_end, new_worker) { .who = NEW };
 FIXTURE_VARIANT_ADD(event_end, blocked_worker) { .who = BLOCKED };
+FIXTURE_VARIANT_ADD(event_end, woken_worker) { .who = WOKEN };
 FIXTURE_VARIANT_ADD(event_end, scheduler_behind) { .who = BEHIND };
 FIXTURE_VARIANT_ADD(event_end, scheduler_that_switches) { .who = SWITCHES };
 FIXTURE_VARIANT_ADD(event_end, scheduler_that_computes) { .who = COMPUTES };

@@ -47,7 +47,7 @@ static void handle(struct states *states)
 
 static bool is_parked(enum who who)
 {
-	return who >= USER_HELD && who <= BLOCKED;
+	return who >= USER_HELD && who <= WOKEN;
 }
 
 /* Whoever is running has handled @nr signals, or is about to */
@@ -108,12 +108,12 @@ TEST_F(signal, for_each_thread)
 		ASSERT_TRUE(handled_by_who_runs(states, i));
 	}
 	/* Nobody has run these */
-	for (who = USER_HELD; who <= BLOCKED; who++)
+	for (who = USER_HELD; who <= WOKEN; who++)
 		EXPECT_EQ(0, states->thread[who].handled);
 	EXPECT_EQ(0, states_finish(states));
 	EXPECT_EQ(0, states_bad(states));
 	/* The handler's frame has the first one, so those that follow are one */
-	for (who = USER_HELD; who <= BLOCKED; who++) {
+	for (who = USER_HELD; who <= WOKEN; who++) {
 		EXPECT_LE(1, states->thread[who].handled);
 		EXPECT_GE(2, states->thread[who].handled);
 	}

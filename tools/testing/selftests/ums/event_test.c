@@ -232,6 +232,7 @@ FIXTURE_VARIANT_ADD(memory, of_a_switched_worker) { .who = SWITCHED };
 FIXTURE_VARIANT_ADD(memory, of_a_user_held_worker) { .who = USER_HELD };
 FIXTURE_VARIANT_ADD(memory, of_a_kernel_held_worker) { .who = KERNEL_HELD };
 FIXTURE_VARIANT_ADD(memory, of_a_blocked_worker) { .who = BLOCKED };
+FIXTURE_VARIANT_ADD(memory, of_a_woken_worker) { .who = WOKEN };
 FIXTURE_VARIANT_ADD(memory, of_a_scheduler_behind) { .who = BEHIND };
 FIXTURE_VARIANT_ADD(memory, of_a_scheduler_that_switches) { .who = SWITCHES };
 FIXTURE_VARIANT_ADD(memory, of_a_scheduler_that_waits) { .who = WAITS };

@@ -86,9 +86,13 @@ static bool parse_context(const char *line, struct shown *shown)
 		   &end) != 3)
 		return false;
 	line += end;
-	if (sscanf(line, " slow-kernel %llu slow-ids %llu slow-busy %llu\n%n",
+	if (sscanf(line, " slow-kernel %llu slow-ids %llu slow-busy %llu%n",
 		   &switches->slow_kernel, &switches->slow_ids,
 		   &switches->slow_busy, &end) != 3)
+		return false;
+	line += end;
+	if (sscanf(line, " recorded %llu late %llu\n%n", &switches->recorded,
+		   &switches->late, &end) != 2)
 		return false;
 	shown->list = strcmp(list, "-") ? strtoul(list, NULL, 10) : 0;
 	shown->vp = strcmp(vp, "-") ? strtoul(vp, NULL, 10) : 0;
@@ -275,6 +279,10 @@ TEST_F(fdinfo, shows_each_state_with_thread_and_counters)
 
 	ASSERT_EQ(0, ut_finish(base, ready->ctx));
 	ASSERT_EQ(1, write(self->fd[1], "x", 1));
+	ASSERT_TRUE(UT_WAIT(read_info(base->group, info) &&
+			    find(info, blocked->ctx)->switches.late));
+	EXPECT_EQ(1, find(info, blocked->ctx)->switches.recorded);
+	EXPECT_EQ(1, find(info, blocked->ctx)->switches.late);
 	ASSERT_EQ(0, ut_finish(base, blocked->ctx));
 	ut_join(ready);
 	ut_join(blocked);

@@ -68,7 +68,8 @@ TEST_F(field, probe_describes_this_kernel)
 	EXPECT_NE(0, probe.features & UMS_FEATURE_KERNEL_SWITCH);
 	EXPECT_EQ(0, probe.features &
 		     ~(UMS_FEATURE_KERNEL_SWITCH | UMS_FEATURE_NODE |
-		       UMS_FEATURE_USER_SWITCH | UMS_FEATURE_WATCHDOG));
+		       UMS_FEATURE_USER_SWITCH | UMS_FEATURE_WATCHDOG |
+		       UMS_FEATURE_MANAGED_SLEEP));
 	EXPECT_EQ(sizeof(struct ums_context), probe.slot_size);
 	EXPECT_EQ(256, probe.slot_size);
 	EXPECT_EQ(sizeof(struct ums_event), probe.event_size);
@@ -138,7 +139,8 @@ TEST_F(field, setup_refuses_what_it_does_not_know)
 	EXPECT_EQ(-EOPNOTSUPP, setup_with((struct ums_setup){
 			.max_contexts = 1, .slice_ns = 1000000 }));
 	for (bit = 0; bit < 32; bit++) {
-		if (1U << bit == UMS_SETUP_KERNEL_SWITCH)
+		if ((1U << bit) & (UMS_SETUP_KERNEL_SWITCH |
+				   UMS_SETUP_NO_MANAGED_SLEEP))
 			continue;
 		EXPECT_EQ(-EINVAL, setup_with((struct ums_setup){
 				.max_contexts = 1, .flags = 1U << bit }))

@@ -213,6 +213,8 @@ static void open_groups(uint64_t *seed)
 	for (i = 0; i < FUZZ_GROUPS; i++) {
 		fuzz.group[i].fd = -1;
 		flags = fuzz_random(seed) % 4 ? 0 : UMS_SETUP_KERNEL_SWITCH;
+		if (!(fuzz_random(seed) % 4))
+			flags |= UMS_SETUP_NO_MANAGED_SLEEP;
 		fd = ut_setup_flags(63, UMS_ORPHAN_RELEASE, flags);
 		if (fd < 0)
 			_exit(1);

@@ -25,7 +25,8 @@ static long op_setup(struct fuzz_thread *self)
 {
 	static const unsigned int sizes[] = { 1, 3, 15, 16, 31, 63, 63, 65535 };
 	struct ums_setup setup = {
-		.flags = fuzz_one_in(self, 4) ? UMS_SETUP_KERNEL_SWITCH : 0,
+		.flags = (fuzz_one_in(self, 4) ? UMS_SETUP_KERNEL_SWITCH : 0) |
+			 (fuzz_one_in(self, 4) ? UMS_SETUP_NO_MANAGED_SLEEP : 0),
 		.max_contexts = sizes[fuzz_below(self, ARRAY_SIZE(sizes))],
 		.orphan_policy = fuzz_one_in(self, 16),
 		.watchdog_ms = fuzz_one_in(self, 4) ? UMS_WATCHDOG_MIN_MS : 0,

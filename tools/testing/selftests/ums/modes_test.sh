@@ -3,7 +3,7 @@
 #
 # The tests that switch by system call, once more in the other ways to switch:
 # in groups without user switches, and by the vDSO (see UMS_TEST_SWITCH in
-# common.h). One result for each program.
+# common.h); and in groups without managed sleeps. One result for each program.
 
 cd "$(dirname "$0")" || exit 1
 
@@ -13,6 +13,10 @@ kernel="attach block block_fault block_rules churn context ctl dequeue execute
 # Not those that want to know what the kernel has counted
 user="attach block block_fault block_rules context ctl dequeue exit fd field
 	lifecycle orphan poll race regs ring signal stop stress wake"
+# Not those that know how it is with managed sleeps
+unmanaged="attach block_fault block_rules churn context dequeue execute exit
+	lib_info lib_run lib_sched lib lifecycle orphan poll race ring signal stop
+	stress trace wake"
 
 output=$(mktemp -d) || exit 1
 trap 'rm -rf "$output"' EXIT
@@ -20,33 +24,36 @@ trap 'rm -rf "$output"' EXIT
 number=0
 failed=0
 
-# run MODE PROGRAM: under any time limit that the program has itself
+# run WHAT MODE PROGRAM: under any time limit that the program has itself
 run() {
-	local status=0 log="$output/log"
+	local status=0 log="$output/log" name="$3_test, $2 $1"
 
 	number=$((number + 1))
-	# libums has a variable of its own
-	UMS_TEST_SWITCH=$1 UMS_SWITCH=$1 "./$2_test" >"$log" 2>&1 || status=$?
+	# libums has variables of its own
+	env "UMS_TEST_${1^^}=$2" "UMS_${1^^}=$2" "./$3_test" >"$log" 2>&1 ||
+		status=$?
 	if [ "$status" -eq 0 ]; then
-		echo "ok $number $2_test, $1 switch"
+		echo "ok $number $name"
 	elif [ "$status" -eq 4 ]; then
-		echo "ok $number $2_test, $1 switch # SKIP"
+		echo "ok $number $name # SKIP"
 	else
 		sed 's/^/# /' "$log"
-		echo "not ok $number $2_test, $1 switch"
+		echo "not ok $number $name"
 		failed=$((failed + 1))
 	fi
 }
 
 echo "TAP version 13"
-set -- $kernel
-count=$#
-set -- $user
-echo "1..$((count + $#))"
+# shellcheck disable=SC2086 # words
+set -- $kernel $user $unmanaged
+echo "1..$#"
 for program in $kernel; do
-	run kernel "$program"
+	run switch kernel "$program"
 done
 for program in $user; do
-	run user "$program"
+	run switch user "$program"
+done
+for program in $unmanaged; do
+	run sleep unmanaged "$program"
 done
 [ "$failed" -eq 0 ]

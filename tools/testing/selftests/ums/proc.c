@@ -58,12 +58,12 @@ long ut_thread_syscall(pid_t tid)
 	return strtol(buf, NULL, 10);
 }
 
-long ut_status_number(const char *name)
+static long status_number(const char *path, const char *name)
 {
 	size_t len = strlen(name);
 	char buf[8192], *line;
 
-	if (read_file("/proc/self/status", buf, sizeof(buf)) <= 0)
+	if (read_file(path, buf, sizeof(buf)) <= 0)
 		return -1;
 	for (line = buf; line; line = strchr(line, '\n')) {
 		if (*line == '\n')
@@ -72,6 +72,19 @@ long ut_status_number(const char *name)
 			return strtol(line + len + 1, NULL, 10);
 	}
 	return -1;
+}
+
+long ut_status_number(const char *name)
+{
+	return status_number("/proc/self/status", name);
+}
+
+long ut_thread_switches(pid_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
+	return status_number(path, "voluntary_ctxt_switches");
 }
 
 unsigned int ut_count_fds(void)

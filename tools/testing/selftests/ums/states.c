@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,7 +21,9 @@ static struct ut_thread threads[NR_WHO];
 /* @WAITS waits for it, and a worker to end that */
 static struct ut_base other_base;
 static struct ut_thread last;
+/* What @BLOCKED and @WOKEN read from */
 static int pipe_fd[2];
+static int woken_fd[2];
 
 static __thread int me = -1;
 static __thread sigjmp_buf waiting;
@@ -110,6 +113,17 @@ static void wait_in_read(enum who who)
 	STATES_BAD(states, who, ret != 1);
 }
 
+static void wait_in_read_when_woken(enum who who)
+{
+	ssize_t ret;
+	char byte;
+
+	do {
+		ret = read(woken_fd[0], &byte, 1);
+	} while ((ret < 0 && errno == EINTR) || !UT_LOAD(states->go));
+	STATES_BAD(states, who, ret != 1);
+}
+
 static void wait_user_held(enum who who)
 {
 	if (uu.yield)
@@ -175,7 +189,23 @@ static bool in_place(enum who who)
 		return state == UMS_STATE_READY;
 	if (who == BLOCKED)
 		return ut_thread_sleeps_in(thread->tid, SYS_read);
+	if (who == WOKEN && !ut_thread_sleeps_in(thread->tid, SYS_read))
+		return false;
 	return UT_LOAD(thread->stack) && state == UMS_STATE_READY;
+}
+
+/* Unless it was late, it has not run: its byte is taken away from it */
+static bool rob_woken(void)
+{
+	struct ut_thread *worker = &threads[WOKEN];
+	char byte = 0;
+	struct iovec iov = { &byte, 1 };
+
+	while (ut_slot_state(&base, worker->ctx) != UMS_STATE_BLOCKED ||
+	       !ut_thread_sleeps_in(worker->tid, SYS_read))
+		run(worker);
+	return write(woken_fd[1], &byte, 1) == 1 &&
+	       preadv2(woken_fd[0], &iov, 1, -1, RWF_NOWAIT) == 1;
 }
 
 /* Run the ones that are to stay somewhere until they are there */
@@ -187,13 +217,15 @@ static void put_in_place(void)
 	for (i = 0; i < ARRAY_SIZE(who); i++)
 		while (!in_place(who[i]))
 			run(&threads[who[i]]);
+	while (!rob_woken())
+		;
 }
 
 /* Whoever is not run by somebody else, until all have ended */
 static void run_the_rest(void)
 {
 	static const enum who who[] = {
-		SWITCHED, USER_HELD, KERNEL_HELD, NEW, BLOCKED,
+		SWITCHED, USER_HELD, KERNEL_HELD, NEW, BLOCKED, WOKEN,
 	};
 	unsigned int i, left;
 
@@ -230,6 +262,7 @@ static void (* const waits[NR_WHO])(enum who who) = {
 	[KERNEL_HELD]	= wait_kernel_held,
 	[NEW]		= no_wait,
 	[BLOCKED]	= wait_in_read,
+	[WOKEN]		= wait_in_read_when_woken,
 	[BEHIND]	= wait_behind,
 	[SWITCHES]	= wait_and_switch,
 	[COMPUTES]	= wait_in_user_mode,
@@ -284,7 +317,7 @@ static bool all_in_place(void)
 {
 	enum who who;
 
-	for (who = USER_HELD; who <= BLOCKED; who++)
+	for (who = USER_HELD; who <= WOKEN; who++)
 		if (!in_place(who))
 			return false;
 	for (who = BEHIND; who <= WAITS; who++)
@@ -299,7 +332,7 @@ static long start(void)
 	long ret;
 
 	uu_init();
-	if (pipe2(pipe_fd, O_CLOEXEC))
+	if (pipe2(pipe_fd, O_CLOEXEC) || pipe2(woken_fd, O_CLOEXEC))
 		return -errno;
 	ret = ut_base_open(&base, NR_WHO, UMS_ORPHAN_RELEASE);
 	if (!ret)
@@ -334,7 +367,7 @@ static void process(void)
 	wait_for_go(PLAIN, wait_as_plain);
 
 	if (ut_spawn_worker(&other_base, &last, ends_at_once, NULL) ||
-	    write(pipe_fd[1], "", 1) != 1)
+	    write(pipe_fd[1], "", 1) != 1 || write(woken_fd[1], "", 1) != 1)
 		_exit(2);
 	for (who = 0; who < PLAIN; who++)
 		ut_join(&threads[who]);

@@ -22,6 +22,8 @@
  * @KERNEL_HELD: A worker that is ready, its registers in the kernel.
  * @NEW: A worker that never ran.
  * @BLOCKED: A worker in read().
+ * @WOKEN: A worker that is ready, and in read(): it was woken there, but what it
+ *	was woken for is gone.
  * @BEHIND: The scheduler whose processor @RUNNING has.
  * @SWITCHES: The scheduler of @SWITCHED, which runs all the others in the end.
  * @COMPUTES: A scheduler that runs, in user mode.
@@ -36,6 +38,7 @@ enum who {
 	KERNEL_HELD,
 	NEW,
 	BLOCKED,
+	WOKEN,
 	BEHIND,
 	SWITCHES,
 	COMPUTES,
@@ -45,7 +48,7 @@ enum who {
 };
 
 /* Workers come first */
-#define NR_WORKERS	(BLOCKED + 1)
+#define NR_WORKERS	(WOKEN + 1)
 
 /* Why somebody cannot go on; of signal handlers as well */
 #define STATES_BAD(states, who, cond) do {				\

@@ -330,7 +330,6 @@ FIXTURE(trace) {
 	struct ut_thread scheduler[SCHEDULERS];
 	int fd[2];
 	char dir[128];
-	char pid[16];
 };
 
 FIXTURE_SETUP(trace)
@@ -348,10 +347,7 @@ FIXTURE_SETUP(trace)
 	/* A clock that keeps the order between processors */
 	ASSERT_TRUE(write_file(self->dir, "trace_clock", "counter"));
 	ASSERT_TRUE(write_file(self->dir, "buffer_size_kb", "4096"));
-	/* Threads of this process only, the ones to come as well */
-	snprintf(self->pid, sizeof(self->pid), "%d", getpid());
-	ASSERT_TRUE(write_file(self->dir, "set_event_pid", self->pid));
-	ASSERT_TRUE(write_file(self->dir, "options/event-fork", "1"));
+	/* Of all tasks: an interrupt that wakes a worker comes to any of them */
 	ASSERT_TRUE(write_file(self->dir, "events/ums/enable", "1"));
 	ASSERT_EQ(0, pipe(self->fd));
 	ASSERT_EQ(0, ut_base_open(&self->base, MAX_CTX - 1,
