@@ -71,23 +71,26 @@ static struct ums_ctx *ums_late_pop(struct ums_group *group)
 {
 	struct ums_ctx *ctx;
 
-	guard(raw_spinlock_irq)(&group->late_lock);
-
+	raw_spin_lock_irq(&group->late_lock);
 	ctx = list_first_entry_or_null(&group->late, struct ums_ctx, late);
-	if (!ctx || time_before(jiffies, ctx->late_since + UMS_LATE))
-		return NULL;
-	list_del_init(&ctx->late);
+	if (ctx && time_before(jiffies, ctx->late_since + UMS_LATE))
+		ctx = NULL;
+	if (ctx)
+		list_del_init(&ctx->late);
+	raw_spin_unlock_irq(&group->late_lock);
 	return ctx;
 }
 
-/* If @ctx has been waiting to be executed since, its thread is woken. */
+/*
+ * If @ctx has been waiting to be executed since, its thread is woken. Its lock is
+ * held.
+ */
 static void ums_late_check(struct ums_group *group, struct ums_ctx *ctx)
 {
-	struct ums_task *ut;
+	struct ums_task *ut = ctx->ut;
 
-	guard(raw_spinlock_irq)(&ctx->lock);
+	lockdep_assert_held(&ctx->lock);
 
-	ut = ctx->ut;
 	if (!ut || ctx->state != UMS_STATE_READY || !READ_ONCE(ut->woken) ||
 	    !ums_sleeps_recorded(ut->task))
 		return;
@@ -108,8 +111,11 @@ static void ums_late_timer(struct timer_list *timer)
 	struct ums_ctx *ctx;
 
 	rcu_read_lock(); /* keeps @ctx */
-	while (batch-- && (ctx = ums_late_pop(group)))
+	while (batch-- && (ctx = ums_late_pop(group))) {
+		raw_spin_lock_irq(&ctx->lock);
 		ums_late_check(group, ctx);
+		raw_spin_unlock_irq(&ctx->lock);
+	}
 	rcu_read_unlock();
 
 	raw_spin_lock_irq(&group->late_lock);
