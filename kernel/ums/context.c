@@ -35,9 +35,9 @@
  * switch.
  *
  * All of it happens under &ums_ctx.lock, and only the executor, the resolver and
- * the waker act on somebody else's context. State words in slots are exchanged with what
- * user code may make of them at the same time: a context in USER_HELD belongs to
- * whoever has changed its slot from READY | USER.
+ * the waker act on somebody else's context. State words in slots are exchanged
+ * with what user code may make of them at the same time: a context in USER_HELD
+ * belongs to whoever has changed its slot from READY | USER.
  */
 #include <linux/sched.h>
 #include <linux/sched/cputime.h>

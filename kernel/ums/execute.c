@@ -303,7 +303,8 @@ static long ums_execute_saving(struct ums_task *ut, u64 ctx)
  * is to another group; -EFAULT; -ESRCH if there is no such context or it has
  * terminated, -ENXIO if no thread has attached to it yet, -EBUSY if it is
  * running, -EINPROGRESS if it is blocked, -EAGAIN if the kernel is handling a
- * signal of it just now, or it is frozen; -EINTR if the caller has a signal to handle first.
+ * signal of it just now, or it is frozen, or waits in the kernel for something else
+ * than it was ready for; -EINTR if the caller has a signal to handle first.
  */
 SYSCALL_DEFINE4(ums_execute, int, group_fd, u64, ctx,
 		struct ums_event __user *, event, unsigned int, flags)

@@ -395,8 +395,9 @@ struct ums_info {
  * @UMS_STATE_BLOCKED: Waits for something; or runs in the kernel, after a wait
  *	after which it could not be executed at once, until it reaches the
  *	border to user mode.
- * @UMS_STATE_LOCKED: The kernel handles a signal of a ready worker; it will
- *	be READY again, without an event.
+ * @UMS_STATE_LOCKED: The kernel handles a signal of a ready worker, or that
+ *	waits in the kernel, on its way to user mode; it will be READY again,
+ *	without an event.
  * @UMS_STATE_SUSPENDED: Reserved.
  * @UMS_STATE_TERMINATED: The thread exited or detached.
  * @UMS_STATE_USER: Flag of READY: the registers are in the slot. User code may

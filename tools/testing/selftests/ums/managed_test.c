@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
@@ -25,7 +25,11 @@ FIXTURE(managed)
 	struct ut_base base;
 	struct ut_thread worker;
 	int fd[3];
+	pid_t child;
 };
+
+/* For wait_for_child() */
+static pid_t waits_for;
 
 static void read_byte(struct ut_thread *thread)
 {
@@ -46,6 +50,8 @@ FIXTURE_SETUP(managed)
 
 FIXTURE_TEARDOWN(managed)
 {
+	if (self->child > 0)
+		kill(self->child, SIGKILL);
 	if (self->base.slots)
 		ut_base_close(&self->base);
 }
@@ -64,14 +70,23 @@ static bool start(FIXTURE_DATA(managed) * self,
 	       UT_WAIT(ut_thread_sleeps_in(self->worker.tid, nr));
 }
 
-/* Wake the worker, and take away what it was woken for before it looks */
-static bool wake_and_rob(FIXTURE_DATA(managed) * self)
+/* For its end: when it stops, or goes on, that is a wakeup for nothing */
+static void wait_for_child(struct ut_thread *thread)
 {
-	char byte = 0;
-	struct iovec iov = { &byte, 1 };
+	siginfo_t info = {};
+	long ret = syscall(SYS_waitid, P_PID, waits_for, &info, WEXITED, NULL);
 
-	return write(self->fd[1], &byte, 1) == 1 &&
-	       preadv2(self->fd[0], &iov, 1, -1, RWF_NOWAIT) == 1;
+	thread->ret = ret ? -errno : info.si_status;
+}
+
+static bool start_waiting(FIXTURE_DATA(managed) * self)
+{
+	self->child = fork();
+	if (!self->child)
+		for (;;)
+			pause();
+	waits_for = self->child;
+	return self->child > 0 && start(self, wait_for_child, SYS_waitid);
 }
 
 static __u64 late(FIXTURE_DATA(managed) * self)
@@ -137,23 +152,29 @@ TEST_F(managed, others_are_not_kept_waiting_by_one_that_is_not_executed)
 	EXPECT_EQ(1, recorded(self));
 }
 
+/* Nobody executes it, and there is nothing for it: it waits again */
+static bool waits_again(FIXTURE_DATA(managed) * self, unsigned int times)
+{
+	return UT_WAIT(late(self) == times) &&
+	       UT_WAIT(ut_thread_sleeps_in(self->worker.tid, SYS_waitid)) &&
+	       ut_slot_state(&self->base, self->worker.ctx) == UMS_STATE_READY;
+}
+
 /* It went to sleep again without having been executed: no event, it is READY */
 TEST_F(managed, late_one_stays_ready_if_it_waits_again)
 {
-	ASSERT_TRUE(start(self, read_byte, SYS_read));
-	ASSERT_TRUE(wake_and_rob(self));
+	ASSERT_TRUE(start_waiting(self));
+	ASSERT_EQ(0, kill(self->child, SIGSTOP));
 	ASSERT_TRUE(is_reported_ready(self));
-	ASSERT_TRUE(UT_WAIT(late(self) == 1));
-	ASSERT_TRUE(UT_WAIT(ut_thread_sleeps_in(self->worker.tid, SYS_read)));
-	EXPECT_EQ(UMS_STATE_READY,
-		  ut_slot_state(&self->base, self->worker.ctx));
-	/* Woken once more, and late once more: no event of that */
-	ASSERT_TRUE(wake_and_rob(self));
-	ASSERT_TRUE(UT_WAIT(late(self) == 2));
+	ASSERT_TRUE(waits_again(self, 1));
+	ASSERT_EQ(0, kill(self->child, SIGCONT));
+	ASSERT_TRUE(waits_again(self, 2));
 	EXPECT_EQ(2, recorded(self));
-	ASSERT_EQ(1, write(self->fd[1], "", 1));
 	EXPECT_EQ(-EAGAIN, ut_dequeue(self->base.list, NULL, 0, 0));
-	EXPECT_EQ(1, result(self));
+	ASSERT_EQ(0, kill(self->child, SIGKILL));
+	ASSERT_TRUE(UT_WAIT(recorded(self) == 3));
+	EXPECT_EQ(-EAGAIN, ut_dequeue(self->base.list, NULL, 0, 0));
+	EXPECT_EQ(SIGKILL, result(self));
 }
 
 TEST_F(managed, executed_one_looks_again_and_blocks_again)
@@ -162,16 +183,16 @@ TEST_F(managed, executed_one_looks_again_and_blocks_again)
 	struct ums_event event;
 	__u64 ctx;
 
-	ASSERT_TRUE(start(self, read_byte, SYS_read));
+	ASSERT_TRUE(start_waiting(self));
 	ctx = self->worker.ctx;
-	ASSERT_TRUE(wake_and_rob(self));
+	ASSERT_EQ(0, kill(self->child, SIGSTOP));
 	ASSERT_TRUE(is_reported_ready(self));
 	ASSERT_EQ(UMS_REASON_BLOCKED,
-		  ut_run_to_block(base, ctx, &event, SYS_read));
+		  ut_run_to_block(base, ctx, &event, SYS_waitid));
 	EXPECT_EQ(UMS_STATE_BLOCKED, ut_slot_state(base, ctx));
-	ASSERT_EQ(1, write(self->fd[1], "", 1));
+	ASSERT_EQ(0, kill(self->child, SIGKILL));
 	ASSERT_TRUE(is_reported_ready(self));
-	EXPECT_EQ(1, result(self));
+	EXPECT_EQ(SIGKILL, result(self));
 	EXPECT_EQ(2, recorded(self));
 }
 
@@ -293,8 +314,8 @@ static bool install_handler(void)
 TEST_F(managed, signal_interrupts_it)
 {
 	ASSERT_TRUE(install_handler());
-	ASSERT_TRUE(start(self, read_byte, SYS_read));
-	ASSERT_TRUE(wake_and_rob(self));
+	ASSERT_TRUE(start_waiting(self));
+	ASSERT_EQ(0, kill(self->child, SIGSTOP));
 	ASSERT_TRUE(is_reported_ready(self));
 	ASSERT_EQ(0, syscall(SYS_tgkill, getpid(), self->worker.tid, SIGUSR1));
 	ASSERT_TRUE(UT_WAIT(ut_slot_state(&self->base, self->worker.ctx) ==
@@ -329,15 +350,14 @@ TEST_F(managed, plain_threads_are_woken)
 /* And one that is READY, and sleeps again, goes on by itself */
 TEST_F(managed, ready_ones_become_plain_threads)
 {
-	ASSERT_TRUE(start(self, read_byte, SYS_read));
-	ASSERT_TRUE(wake_and_rob(self));
+	ASSERT_TRUE(start_waiting(self));
+	ASSERT_EQ(0, kill(self->child, SIGSTOP));
 	ASSERT_TRUE(is_reported_ready(self));
-	ASSERT_TRUE(UT_WAIT(late(self) == 1));
-	ASSERT_TRUE(UT_WAIT(ut_thread_sleeps_in(self->worker.tid, SYS_read)));
+	ASSERT_TRUE(waits_again(self, 1));
 	ASSERT_EQ(0, ut_detach());
-	ASSERT_EQ(1, write(self->fd[1], "", 1));
+	ASSERT_EQ(0, kill(self->child, SIGKILL));
 	ut_join(&self->worker);
-	EXPECT_EQ(1, self->worker.ret);
+	EXPECT_EQ(SIGKILL, self->worker.ret);
 }
 
 TEST_HARNESS_MAIN
