@@ -57,8 +57,10 @@ measure release "$new/$CLOCK.json" | tee "$new/$CLOCK.txt"
 KERNEL=noums "$top/scripts/kernel.sh"
 say "measuring without CONFIG_UMS"
 measure noums "$new/$CLOCK-noums.json" "${plain[@]}" >"$new/$CLOCK-noums.txt"
+# In a boot of its own: before the first group nobody has made the hooks live.
+measure release "$new/$CLOCK-unused.json" "${plain[@]}" >"$new/$CLOCK-unused.txt"
 awk -f "$top/scripts/bench_json.awk" -f "$top/scripts/bench_diff.awk" \
-	"$new/$CLOCK-noums.json" "$new/$CLOCK.json" | tee -a "$new/$CLOCK.txt"
+	"$new/$CLOCK-noums.json" "$new/$CLOCK-unused.json" | tee -a "$new/$CLOCK.txt"
 
 awk -v clock="$CLOCK" -f "$top/scripts/bench_json.awk" \
 	-f "$top/scripts/bench_plot.awk" "$new/$CLOCK.json" >"$new/$CLOCK.gp"

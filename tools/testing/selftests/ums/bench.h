@@ -98,6 +98,7 @@ void plain_yield(struct result *result);
 void plain_pipe_hand(struct result *result);
 void plain_pipe(struct result *result);
 void plain_socket(struct result *result);
+void plain_epoll(struct result *result);
 void plain_futex_trip(struct result *result);
 void plain_getppid(struct result *result);
 void plain_fault(struct result *result);
@@ -108,16 +109,29 @@ void run_getppid(unsigned int count, void *arg);
 void futex_wait(__u32 *word, __u32 value);
 void futex_wake(__u32 *word);
 
-/* A file for each direction: two pipes, or a pair of sockets */
+/**
+ * struct pipes - A file for each direction
+ *
+ * @there: Ends of one, two pipes or a pair of sockets.
+ * @back: Of the other one.
+ * @epoll: Where the reader of each waits before it reads; -1 if it does not.
+ * @result: Of the row.
+ */
 struct pipes {
 	int there[2];
 	int back[2];
+	int epoll[2];
 	struct result *result;
 };
 
+enum { EPOLL_THERE, EPOLL_BACK };
+
 bool pipes_open(struct pipes *pipes, struct result *result);
+bool polled_open(struct pipes *pipes, struct result *result);
 bool sockets_open(struct pipes *pipes, struct result *result);
 void pipes_close(struct pipes *pipes);
+/* Take what has been sent, one byte; whether there was no error */
+bool pipe_take(int fd, int epoll);
 
 /**
  * struct rig - A scheduler and up to two workers
@@ -177,6 +191,7 @@ void user_first_call(struct result *result);
 /* bench_trip.c: a worker that blocks */
 void user_pipe(struct result *result);
 void user_socket(struct result *result);
+void user_epoll(struct result *result);
 void user_futex(struct result *result);
 
 /* bench_lib.c: through libums */

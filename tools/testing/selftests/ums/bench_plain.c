@@ -6,6 +6,7 @@
 #include <linux/futex.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -188,7 +189,26 @@ void plain_yield(struct result *result)
 bool pipes_open(struct pipes *pipes, struct result *result)
 {
 	pipes->result = result;
+	pipes->epoll[EPOLL_THERE] = -1;
+	pipes->epoll[EPOLL_BACK] = -1;
 	return !pipe(pipes->there) && !pipe(pipes->back);
+}
+
+static int epoll_on(int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) ? -1 : epoll;
+}
+
+bool polled_open(struct pipes *pipes, struct result *result)
+{
+	if (!pipes_open(pipes, result))
+		return false;
+	pipes->epoll[EPOLL_THERE] = epoll_on(pipes->there[0]);
+	pipes->epoll[EPOLL_BACK] = epoll_on(pipes->back[0]);
+	return pipes->epoll[EPOLL_THERE] >= 0 && pipes->epoll[EPOLL_BACK] >= 0;
 }
 
 bool sockets_open(struct pipes *pipes, struct result *result)
@@ -196,6 +216,8 @@ bool sockets_open(struct pipes *pipes, struct result *result)
 	int pair[2];
 
 	pipes->result = result;
+	pipes->epoll[EPOLL_THERE] = -1;
+	pipes->epoll[EPOLL_BACK] = -1;
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
 		return false;
 	pipes->there[1] = pair[0];
@@ -211,16 +233,30 @@ void pipes_close(struct pipes *pipes)
 	close(pipes->there[1]);
 	close(pipes->back[0]);
 	close(pipes->back[1]);
+	if (pipes->epoll[EPOLL_THERE] >= 0) {
+		close(pipes->epoll[EPOLL_THERE]);
+		close(pipes->epoll[EPOLL_BACK]);
+	}
+}
+
+bool pipe_take(int fd, int epoll)
+{
+	struct epoll_event event;
+	char byte;
+
+	if (epoll >= 0 && epoll_wait(epoll, &event, 1, -1) != 1)
+		return false;
+	return read(fd, &byte, 1) == 1;
 }
 
 static void *answer_pipe(void *arg)
 {
 	struct pipes *pipes = arg;
+	char byte = 0;
 	int i;
-	char byte;
 
 	for (i = 0; i < TOTAL; i++)
-		if (read(pipes->there[0], &byte, 1) != 1 ||
+		if (!pipe_take(pipes->there[0], pipes->epoll[EPOLL_THERE]) ||
 		    write(pipes->back[1], &byte, 1) != 1)
 			break;
 	return NULL;
@@ -233,7 +269,7 @@ static void run_pipe(unsigned int count, void *arg)
 
 	while (count--)
 		if (write(pipes->there[1], &byte, 1) != 1 ||
-		    read(pipes->back[0], &byte, 1) != 1)
+		    !pipe_take(pipes->back[0], pipes->epoll[EPOLL_BACK]))
 			pipes->result->failed = true;
 }
 
@@ -264,6 +300,11 @@ void plain_pipe(struct result *result)
 void plain_socket(struct result *result)
 {
 	over_files(result, sockets_open, 1);
+}
+
+void plain_epoll(struct result *result)
+{
+	over_files(result, polled_open, 1);
 }
 
 void run_getppid(unsigned int count, void *arg)

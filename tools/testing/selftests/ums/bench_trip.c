@@ -11,12 +11,13 @@
 static void answer_pipe(struct ut_thread *self)
 {
 	struct rig *rig = self->arg;
-	char byte;
+	struct pipes *pipes = &rig->pipes;
+	char byte = 0;
 	int i;
 
 	for (i = 0; i < TOTAL; i++)
-		if (read(rig->pipes.there[0], &byte, 1) != 1 ||
-		    write(rig->pipes.back[1], &byte, 1) != 1)
+		if (!pipe_take(pipes->there[0], pipes->epoll[EPOLL_THERE]) ||
+		    write(pipes->back[1], &byte, 1) != 1)
 			break;
 }
 
@@ -64,19 +65,22 @@ static void run_pipe(unsigned int count, void *arg)
 {
 	struct rig *rig = arg;
 	struct ums_context *sched = ut_slot(&rig->base, rig->base.sched);
+	struct pipes *pipes = &rig->pipes;
 	char byte = 0;
 
 	while (count--) {
-		expect(rig, write(rig->pipes.there[1], &byte, 1) == 1);
+		expect(rig, write(pipes->there[1], &byte, 1) == 1);
 		expect(rig, next_ready(rig) == rig->worker[0].ctx);
 		check_turn(uu.execute(sched, uu_slot(&rig->worker[0])));
-		expect(rig, read(rig->pipes.back[0], &byte, 1) == 1);
+		expect(rig, pipe_take(pipes->back[0],
+				      pipes->epoll[EPOLL_BACK]));
 	}
 }
 
 static void measure_pipe(struct rig *rig)
 {
-	start_turns(rig, SYS_read);
+	start_turns(rig, rig->pipes.epoll[EPOLL_THERE] < 0 ? SYS_read :
+							    SYS_epoll_wait);
 	measure(rig->result, run_pipe, 1, rig);
 }
 
@@ -88,6 +92,11 @@ void user_pipe(struct result *result)
 void user_socket(struct result *result)
 {
 	with_files(result, sockets_open, measure_pipe, answer_pipe);
+}
+
+void user_epoll(struct result *result)
+{
+	with_files(result, polled_open, measure_pipe, answer_pipe);
 }
 
 /* The same by two words: the one that the worker waits for, and its answer */

@@ -45,6 +45,8 @@ static const struct row rows[] = {
 	{ NULL, "pipe, UMS worker", user_pipe, NEEDS_USER_SWITCH },
 	{ NULL, "socketpair, plain threads", plain_socket },
 	{ NULL, "socketpair, UMS worker", user_socket, NEEDS_USER_SWITCH },
+	{ NULL, "epoll, plain threads", plain_epoll },
+	{ NULL, "epoll, UMS worker", user_epoll, NEEDS_USER_SWITCH },
 	{ NULL, "futex, plain threads", plain_futex_trip },
 	{ NULL, "futex, UMS worker", user_futex, NEEDS_USER_SWITCH },
 	{ NULL, "UMS write, dequeue, execute, block in read",
