@@ -12,6 +12,7 @@
 #ifndef _LINUX_UMS_H
 #define _LINUX_UMS_H
 
+#include <linux/jump_label.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/thread_info.h>
@@ -56,6 +57,14 @@ void ums_wakeup_recorded(struct task_struct *p);
  */
 int ums_wake_up_here(struct task_struct *p);
 int ums_wake_up(struct task_struct *p);
+
+DECLARE_STATIC_KEY_FALSE(ums_used);
+
+/* Can there be any UMS thread at all? */
+static __always_inline bool ums_in_use(void)
+{
+	return static_branch_unlikely(&ums_used);
+}
 
 static __always_inline struct ums_gate *ums_gate(void)
 {
@@ -112,8 +121,36 @@ static inline bool ums_is_worker(struct task_struct *tsk)
  */
 static inline void ums_sched_blocked(struct task_struct *tsk)
 {
-	if (unlikely(tsk->ums) && !((struct ums_gate *)tsk->ums)->parked)
+	if (ums_in_use() && tsk->ums && !((struct ums_gate *)tsk->ums)->parked)
 		__ums_sched_blocked(tsk);
+}
+
+/**
+ * ums_handoff_next - Who is to go on where a thread sleeps?
+ * @tsk: current; it cannot be preempted.
+ *
+ * Return: the task, or NULL.
+ */
+static inline struct task_struct *ums_handoff_next(struct task_struct *tsk)
+{
+	struct ums_gate *gate = (struct ums_gate *)tsk->ums;
+
+	return unlikely(gate) ? gate->next : NULL;
+}
+
+/**
+ * ums_handoff_take - The same, and ask nobody else to see to that
+ * @tsk: current, a UMS thread; it cannot be preempted.
+ *
+ * Return: the task, which the caller wakes, and whose reference it has; or NULL.
+ */
+static inline struct task_struct *ums_handoff_take(struct task_struct *tsk)
+{
+	struct ums_gate *gate = (struct ums_gate *)tsk->ums;
+	struct task_struct *p = gate->next;
+
+	gate->next = NULL;
+	return p;
 }
 
 /**
@@ -159,19 +196,21 @@ static inline int ums_record_wakeup(struct task_struct *p)
  */
 static inline void ums_tick(struct task_struct *curr)
 {
-	if (unlikely(curr->ums))
+	if (ums_in_use() && curr->ums)
 		set_tsk_thread_flag(curr, TIF_UMS);
 }
 
 /**
  * ums_syscall_is_plain - Is there nothing to do at the entry of a system call?
- * @work: The bits of SYSCALL_WORK_ENTER that are set.
+ * @others: The bits of SYSCALL_WORK_ENTER that are set, without SYSCALL_WORK_UMS.
  *
- * Return: true if the only one is SYSCALL_WORK_UMS, and current is matched.
+ * Only if one of them all is set.
+ *
+ * Return: true if that is SYSCALL_WORK_UMS alone, and current is matched.
  */
-static __always_inline bool ums_syscall_is_plain(unsigned long work)
+static __always_inline bool ums_syscall_is_plain(unsigned long others)
 {
-	return likely(work == SYSCALL_WORK_UMS) && !ums_mismatched();
+	return likely(!others) && !ums_mismatched();
 }
 
 /**
@@ -301,6 +340,7 @@ ums_exit_to_user(struct pt_regs *regs, unsigned long ti_work)
 
 #else /* CONFIG_UMS */
 
+static inline bool ums_in_use(void) { return false; }
 static inline void ums_fork(struct task_struct *tsk) { }
 static inline void ums_task_exit(struct task_struct *tsk) { }
 static inline bool ums_is_worker(struct task_struct *tsk) { return false; }
@@ -308,6 +348,12 @@ static inline void ums_sched_blocked(struct task_struct *tsk) { }
 static inline void ums_managed_forbid(void) { }
 static inline void ums_managed_permit(void) { }
 static inline int ums_record_wakeup(struct task_struct *p) { return UMS_WAKE; }
+
+static inline struct task_struct *ums_handoff_next(struct task_struct *tsk)
+{
+	return NULL;
+}
+
 static inline void ums_wakeup_recorded(struct task_struct *p) { }
 static inline void ums_tick(struct task_struct *curr) { }
 static inline bool ums_syscall_skipped(void) { return false; }
@@ -317,7 +363,7 @@ static inline bool ums_user_int(struct pt_regs *regs) { return false; }
 static inline bool ums_user_debug(unsigned long dr6) { return false; }
 static inline bool ums_user_fault(unsigned long address) { return false; }
 
-static __always_inline bool ums_syscall_is_plain(unsigned long work)
+static __always_inline bool ums_syscall_is_plain(unsigned long others)
 {
 	return false;
 }

@@ -7,6 +7,9 @@
 
 #include <linux/types.h>
 
+struct task_struct;
+struct ums_task;
+
 /**
  * struct ums_gate - The part of &struct ums_task that the gates look at
  *
@@ -15,6 +18,8 @@
  * @running: The word of the thread's virtual processor that says whose user
  *	code it runs; shared memory. &ums_gate.index while the thread has none,
  *	or cannot switch in user mode.
+ * @next: The task to wake when the thread next sleeps, or passes the border,
+ *	counted; or NULL. Set with preemption off, see handoff.c.
  * @index: Index of the thread's own context.
  * @parked: In a sleep of the border, which is not one to report.
  * @skipped: The system call that is being left was not made.
@@ -23,14 +28,13 @@
  *	sleep is managed. A depth.
  */
 struct ums_gate {
-	const u32	*running;
-	u32		index;
-	bool		parked;
-	bool		skipped;
-	bool		worker;
-	u8		unmanaged;
+	const u32		*running;
+	struct task_struct	*next;
+	u32			index;
+	bool			parked;
+	bool			skipped;
+	bool			worker;
+	u8			unmanaged;
 };
-
-struct ums_task;
 
 #endif /* _LINUX_UMS_TYPES_H */

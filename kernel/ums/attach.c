@@ -275,6 +275,7 @@ void ums_detach_current(u64 exit_code)
 
 	trace_ums_detach(ut->ctx->id, exit_code);
 
+	ums_hand_off_now();
 	if (ut->vp)
 		ums_serve(ut);
 	/* First, since the context may be deleted as soon as it is TERMINATED. */

@@ -19,7 +19,6 @@
  * (__ums_syscall_enter()).
  */
 #include <linux/entry-common.h>
-#include <linux/freezer.h>
 #include <linux/ptrace.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task_stack.h>
@@ -51,7 +50,7 @@ static int ums_executable(struct ums_ctx *ctx)
 	switch (ctx->state) {
 	case UMS_STATE_READY:
 		/* Frozen where it sleeps, in a system call that is not finished */
-		if (unlikely(frozen(ctx->ut->task)))
+		if (unlikely(READ_ONCE(ctx->ut->task->__state) & TASK_FROZEN))
 			return -EAGAIN;
 		return ctx->ut->released ? -ESRCH : 0;
 	case UMS_STATE_USER_HELD:
@@ -156,7 +155,7 @@ static void ums_count_slow(const struct ums_switch *sw, u32 state, int err)
 		switches->slow_ids++;
 }
 
-/* With preemption off, under RCU */
+/* With preemption off */
 static int ums_do_switch(const struct ums_switch *sw, struct task_struct **wake)
 {
 	struct ums_ctx *next = sw->next, *own = sw->self->ctx;
@@ -207,7 +206,7 @@ int ums_switch_to(struct ums_task *self, u64 id, const struct pt_regs *save)
 	int err = -ESRCH;
 
 	/* Keeps what is found, and @wake. */
-	rcu_read_lock();
+	preempt_disable();
 	sw.caller = save ? ums_caller(self) : self->ctx;
 	sw.next = ums_ctx_find(self->group, id);
 	if (!sw.caller || !sw.next)
@@ -218,14 +217,11 @@ int ums_switch_to(struct ums_task *self, u64 id, const struct pt_regs *save)
 	if (save)
 		ums_save_regs(sw.caller, save);
 
-	/* @wake shall not preempt us: we sleep soon. */
-	preempt_disable();
 	err = ums_do_switch(&sw, &wake);
 	if (wake)
-		ums_wake_up_here(wake);
-	preempt_enable_no_resched();
+		ums_hand_off(wake);
 out:
-	rcu_read_unlock();
+	preempt_enable();
 	return err;
 }
 
@@ -254,15 +250,27 @@ static bool ums_event_writable(struct ums_event __user *event)
 {
 	u64 value;
 
-	return !get_user(value, &event->ctx) && !put_user(value, &event->ctx) &&
-	       !get_user(value, &event->seq) && !put_user(value, &event->seq);
+	if (!user_access_begin(event, sizeof(*event)))
+		return false;
+	unsafe_get_user(value, &event->ctx, fault);
+	unsafe_put_user(value, &event->ctx, fault);
+	unsafe_get_user(value, &event->seq, fault);
+	unsafe_put_user(value, &event->seq, fault);
+	user_access_end();
+	return true;
+fault:
+	user_access_end();
+	return false;
 }
 
 /* Is @fd the group of current, @ut, or NULL if current is not attached? */
 static int ums_check_own_group(struct ums_task *ut, int fd)
 {
-	struct ums_group *group __free(ums_group_put) = ums_group_get_by_fd(fd);
+	struct ums_group *group __free(ums_group_put) = NULL;
 
+	if (ut && likely(ums_group_has_fd(ut->group, fd)))
+		return 0;
+	group = ums_group_get_by_fd(fd);
 	if (IS_ERR(group))
 		return PTR_ERR(group);
 	if (!ut)
@@ -312,10 +320,13 @@ SYSCALL_DEFINE4(ums_execute, int, group_fd, u64, ctx,
 	struct ums_task *ut = current->ums;
 	int err;
 
+	/* By the vDSO, which knows no fd. */
+	if (likely(flags == UMS_EXECUTE_SAVE && group_fd == -1 && !event &&
+		   ut && READ_ONCE(ut->vp)))
+		return ums_execute_saving(ut, ctx);
 	if ((flags & ~UMS_EXECUTE_SAVE) ||
 	    ((flags & UMS_EXECUTE_SAVE) && event))
 		return -EINVAL;
-	/* The vDSO knows no fd. */
 	if (!ut || !(flags & UMS_EXECUTE_SAVE) || group_fd != -1) {
 		err = ums_check_own_group(ut, group_fd);
 		if (err)
@@ -378,7 +389,7 @@ void ums_give_back(struct ums_task *ut, u32 reason, u64 arg,
 	raw_spin_unlock_irq(&ctx->lock);
 	ums_serve_home(ut->group, vp);
 	if (wake)
-		ums_wake_up_here(wake);
+		ums_hand_off(wake);
 	preempt_enable_no_resched();
 
 	if (!wake)

@@ -7,8 +7,10 @@
  * every use but close is refused.
  */
 #include <linux/anon_inodes.h>
+#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/jump_label.h>
 #include <linux/mm.h>
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
@@ -76,6 +78,26 @@ struct ums_group *ums_group_get_by_fd(int fd)
 
 	refcount_inc(&group->refs);
 	return group;
+}
+
+/**
+ * ums_group_has_fd - Is that a file descriptor of a group?
+ * @group: Group of current.
+ * @fd: From user space.
+ *
+ * The file is not held, nor is any of it believed: it may just have been closed,
+ * and be another one.
+ *
+ * Return: whether it is. If not, it may be one soon.
+ */
+bool ums_group_has_fd(const struct ums_group *group, int fd)
+{
+	struct file *file;
+
+	guard(rcu)();
+	file = files_lookup_fd_raw(current->files, fd);
+	return file && READ_ONCE(file->f_op) == &ums_group_fops &&
+	       READ_ONCE(file->private_data) == group;
 }
 
 static int ums_group_release(struct inode *inode, struct file *file)
@@ -158,6 +180,8 @@ static struct ums_group *ums_group_alloc(const struct ums_setup *setup)
 	ums_late_init(group);
 	group->watchdog_ms = setup->watchdog_ms;
 	ums_watchdog_start(group);
+	if (!ums_in_use())
+		static_branch_enable(&ums_used);
 	return group;
 }
 

@@ -209,7 +209,8 @@ void ums_list_queue(struct ums_list *list, struct ums_ctx *ctx)
 	}
 	trace_ums_queue(list->id, ctx->id, ctx->seq);
 wake:
-	ums_list_wake_locked(list);
+	if (!list_empty(&list->waiters))
+		ums_list_wake_locked(list);
 	raw_spin_unlock(&list->lock);
 }
 

@@ -29,8 +29,9 @@
  *	-----				------
  *	vp->carrier = P			set_current_state()	(full barrier)
  *	P->vp = vp	(release)	P->vp			(acquire)
- *	wake P		(full barrier)	schedule()
+ *	wake P (see handoff.c)		schedule()
  */
+#include <linux/fault-inject-usercopy.h>
 #include <linux/freezer.h>
 #include <linux/sched/signal.h>
 #include <linux/task_work.h>
@@ -226,6 +227,7 @@ static bool ums_park_scheduler(struct ums_task *ut)
 			}
 			/* Task work alone needs no VP. */
 			clear_notify_signal();
+			ums_hand_off_now();
 			if (task_work_pending(current))
 				task_work_run();
 			continue;
@@ -239,6 +241,20 @@ static bool ums_park_scheduler(struct ums_task *ut)
 	return READ_ONCE(ut->vp);
 }
 
+static bool ums_put_event(struct ums_event __user *to,
+			  const struct ums_event *event)
+{
+	if (should_fail_usercopy() || !user_write_access_begin(to, sizeof(*to)))
+		return false;
+	unsafe_copy_to_user((char __user *)to, (const char *)event,
+			    sizeof(*event), fault);
+	user_write_access_end();
+	return true;
+fault:
+	user_write_access_end();
+	return false;
+}
+
 /* The VP is back: what ums_execute() returns. */
 static void ums_finish_execute(struct ums_task *ut, struct pt_regs *regs)
 {
@@ -246,7 +262,7 @@ static void ums_finish_execute(struct ums_task *ut, struct pt_regs *regs)
 	long ret = event->reason;
 
 	ut->executing = false;
-	if (ut->uevent && copy_to_user(ut->uevent, event, sizeof(*event)))
+	if (ut->uevent && !ums_put_event(ut->uevent, event))
 		ret = -EFAULT;
 	syscall_set_return_value(current, regs, ret < 0 ? ret : 0, ret);
 }
@@ -294,8 +310,10 @@ void __ums_exit_to_user(struct pt_regs *regs)
 	smp_mb__after_atomic();
 
 	/* It can sleep, and what it does can be what others wait for. */
-	if (task_work_pending(current) && ut->held == UMS_HELD_KERNEL)
+	if (task_work_pending(current) && ut->held == UMS_HELD_KERNEL) {
+		ums_hand_off_now();
 		task_work_run();
+	}
 
 	if (ums_is_scheduler(ut))
 		done = ums_exit_scheduler(ut, regs);
@@ -304,8 +322,11 @@ void __ums_exit_to_user(struct pt_regs *regs)
 
 	/* current may have detached. */
 	ut = current->ums;
-	if (ut && ut->vp && READ_ONCE(ut->vp->serve))
-		ums_serve(ut);
+	if (ut) {
+		ums_hand_off_now();
+		if (ut->vp && READ_ONCE(ut->vp->serve))
+			ums_serve(ut);
+	}
 
 	/* Not to user mode yet: signals first, then here again. */
 	if (!done)

@@ -196,13 +196,13 @@ static bool ums_resolve_mismatch(struct ums_task *ut, struct ums_ctx *next,
 {
 	struct task_struct *wake;
 
-	/* Keeps @wake; and @wake shall not preempt us: we sleep soon. */
+	/* Keeps @wake. */
 	preempt_disable();
 	ums_lock_two(next, ut->ctx);
 	wake = ums_hand_over(ut, next, finished, regs);
 	ums_unlock_two(next, ut->ctx);
 	if (!IS_ERR_OR_NULL(wake))
-		ums_wake_up_here(wake);
+		ums_hand_off(wake);
 	preempt_enable_no_resched();
 	return !IS_ERR(wake);
 }

@@ -28,7 +28,7 @@
  *					  BLOCKED -> READY, queues W
  *	executor: ctx->lock
  *	 READY -> RUNNING, gives VP
- *	 wakes W by WF_UMS, which is never recorded
+ *	 wakes W (handoff.c), which is never recorded
  *
  * TASK_RECORD is part of W's state word, so every true wakeup clears it. What
  * wants the thread and not its user code wakes it truly: signals, and all that
@@ -185,7 +185,7 @@ void __ums_sched_blocked(struct task_struct *tsk)
 
 	cause = ums_cause(ut, state, &arg);
 
-	/* The scheduler shall not preempt us before we are off the runqueue. */
+	/* Keeps @wake. */
 	preempt_disable();
 	raw_spin_lock_irqsave(&ctx->lock, flags);
 	if (!ut->vp) {
@@ -201,7 +201,7 @@ void __ums_sched_blocked(struct task_struct *tsk)
 	if (vp)
 		ums_serve_home(ut->group, vp);
 	if (wake)
-		ums_wake_up_here(wake);
+		ums_hand_off(wake);
 	preempt_enable_no_resched();
 }
 

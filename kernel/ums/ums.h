@@ -5,8 +5,10 @@
 #ifndef _KERNEL_UMS_UMS_H
 #define _KERNEL_UMS_UMS_H
 
+#include <linux/entry-common.h>
 #include <linux/nospec.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/task.h>
 #include <linux/tracepoint-defs.h>
 
 #include "types.h"
@@ -26,7 +28,7 @@ static inline u32 ums_ctx_index(const struct ums_ctx *ctx)
  * @group: Where.
  * @index: From user space.
  *
- * As ums_ctx_find(), or under &ums_group.mutex.
+ * As ums_ctx_find().
  *
  * Return: the context or NULL.
  */
@@ -36,12 +38,14 @@ static inline struct ums_ctx *ums_ctx_by_index(struct ums_group *group,
 	const struct ums_table *table;
 
 	table = rcu_dereference_check(group->table,
-				      lockdep_is_held(&group->mutex));
+				      lockdep_is_held(&group->mutex) ||
+				      rcu_read_lock_any_held());
 	if (unlikely(!table || index >= table->size))
 		return NULL;
 	index = array_index_nospec(index, table->size);
 	return rcu_dereference_check(table->ctx[index],
-				     lockdep_is_held(&group->mutex));
+				     lockdep_is_held(&group->mutex) ||
+				     rcu_read_lock_any_held());
 }
 
 /**
@@ -49,8 +53,9 @@ static inline struct ums_ctx *ums_ctx_by_index(struct ums_group *group,
  * @group: Where.
  * @id: From user space.
  *
- * Under RCU, or &ums_group.mutex. Without that the context may be deleted at any
- * time after: take its lock and look at the state, FREE is a deleted one.
+ * Under RCU, with preemption off, or under &ums_group.mutex. Without the last the
+ * context may be deleted at any time after: take its lock and look at the state,
+ * FREE is a deleted one.
  *
  * Return: the context, or NULL if the id is unknown or stale.
  */
@@ -175,6 +180,29 @@ static inline void ums_ctx_move(struct ums_ctx *ctx, u32 state)
 		ums_ctx_trace(ctx, old, 0, 0, 0);
 }
 
+/**
+ * ums_vp_leave - current does not carry its VP any more
+ * @ut: current; the lock of its context is held.
+ * @held: Where its registers are from now on.
+ *
+ * Return: true if its user code runs on another VP already, which it carries
+ * from now on.
+ */
+static inline bool ums_vp_leave(struct ums_task *ut, enum ums_held held)
+{
+	struct ums_vp *pending = NULL;
+
+	lockdep_assert_held(&ut->ctx->lock);
+
+	if (held == UMS_HELD_USER)
+		swap(pending, ut->pending_vp);
+	ut->gate.running = &ut->gate.index;
+	ut->held = held;
+	WRITE_ONCE(ut->vp, pending);
+	set_thread_flag(TIF_UMS);
+	return pending;
+}
+
 /* table.c */
 int ums_table_add(struct ums_group *group, struct ums_ctx *ctx);
 void ums_table_remove(struct ums_group *group, u32 index);
@@ -187,6 +215,39 @@ void ums_limit_uncharge(struct ucounts *ucounts);
 
 /* sleep.c */
 bool ums_sleeps_recorded(struct task_struct *p);
+
+/* handoff.c */
+void __ums_hand_off_now(void);
+
+/**
+ * ums_hand_off - current sleeps soon, and another task is to run
+ * @p: The task. It has what it waits for.
+ *
+ * A thread that a debugger follows through its system call has a trap to report
+ * before it sleeps; if that is a scheduler it wants the VP back for it. Who goes on
+ * could never get to run but by preempting it, and so is woken at once.
+ *
+ * Preemption is off.
+ */
+static inline void ums_hand_off(struct task_struct *p)
+{
+	struct ums_gate *gate = ums_gate();
+
+	if (unlikely(gate->next || (READ_ONCE(current_thread_info()->syscall_work) &
+				    SYSCALL_WORK_EXIT)))
+		ums_wake_up_here(p);
+	else
+		gate->next = get_task_struct(p);
+}
+
+/**
+ * ums_hand_off_now - current does something else before it sleeps, if it does
+ */
+static inline void ums_hand_off_now(void)
+{
+	if (unlikely(ums_gate()->next))
+		__ums_hand_off_now();
+}
 
 /* late.c */
 void ums_late_add(struct ums_group *group, struct ums_ctx *ctx);
@@ -202,6 +263,7 @@ void ums_watchdog_stop(struct ums_group *group);
 extern const struct file_operations ums_group_fops;
 struct ums_group *ums_group_get_by_fd(int fd);
 bool ums_group_is_ours(const struct ums_group *group);
+bool ums_group_has_fd(const struct ums_group *group, int fd);
 void ums_group_put(struct ums_group *group);
 long ums_setup(int fd, void __user *arg, size_t size);
 
@@ -256,7 +318,6 @@ long ums_yield(int fd, void __user *arg, size_t size);
 /* vp.c */
 struct ums_vp *ums_vp_alloc(struct ums_task *owner);
 void ums_vp_free(struct ums_vp *vp);
-bool ums_vp_leave(struct ums_task *ut, enum ums_held held);
 struct task_struct *ums_vp_give(struct ums_vp *vp, struct ums_ctx *next);
 struct task_struct *ums_vp_return(struct ums_task *ut);
 void ums_vp_abandon(struct ums_task *ut);

@@ -56,29 +56,6 @@ void ums_vp_free(struct ums_vp *vp)
 }
 
 /**
- * ums_vp_leave - current does not carry its VP any more
- * @ut: current; the lock of its context is held.
- * @held: Where its registers are from now on.
- *
- * Return: true if its user code runs on another VP already, which it carries
- * from now on.
- */
-bool ums_vp_leave(struct ums_task *ut, enum ums_held held)
-{
-	struct ums_vp *pending = NULL;
-
-	lockdep_assert_held(&ut->ctx->lock);
-
-	if (held == UMS_HELD_USER)
-		swap(pending, ut->pending_vp);
-	ut->gate.running = &ut->gate.index;
-	ut->held = held;
-	WRITE_ONCE(ut->vp, pending);
-	set_thread_flag(TIF_UMS);
-	return pending;
-}
-
-/**
  * ums_vp_give - Make a thread the carrier of a VP
  * @vp: The VP, which current has left.
  * @next: Context of the thread; its lock is held.

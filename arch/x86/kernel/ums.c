@@ -294,14 +294,17 @@ static void ums_read_saved_control(u32 *mxcsr, u16 *fcw)
 /* FPU and SSE control words of current, wherever they are. */
 static void ums_read_control(u32 *mxcsr, u16 *fcw)
 {
-	fpregs_lock();
+	unsigned long flags;
+
+	/* As fpregs_lock(), and cheaper. */
+	local_irq_save(flags);
 	if (test_thread_flag(TIF_NEED_FPU_LOAD)) {
 		ums_read_saved_control(mxcsr, fcw);
 	} else {
 		asm volatile("stmxcsr %0" : "=m" (*mxcsr));
 		asm volatile("fnstcw %0" : "=m" (*fcw));
 	}
-	fpregs_unlock();
+	local_irq_restore(flags);
 }
 
 /**

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * UMS tests: threads that hand the cpu to each other get the share of one thread
+ * beside another process on the same cpu; no more, and no less.
+ */
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "user.h"
+
+#define CGROUP	"/sys/fs/cgroup"
+#define TOP	CGROUP "/ums_handoff_test"
+/* Inside of TOP: a nested one for the UMS process, and one for the hog */
+#define OURS	TOP "/ours"
+#define INNER	OURS "/inner"
+#define HOGS	TOP "/hogs"
+
+/* How long the two run, both together, in ms of cpu time */
+#define TIME_MS		2000
+/* The share of a thread among two that are alike, in percent */
+#define HALF		50
+/*
+ * A tick is 4 ms, and the two do not begin or end together. A pair of threads that
+ * wake each other would have 6 more.
+ */
+#define SLACK		4
+
+FIXTURE(share)
+{
+	pid_t hog;
+	pid_t ums;
+	bool cgroups;
+};
+
+static void pin_to_first(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		_exit(1);
+}
+
+static void yields_for_ever(struct ut_thread *self)
+{
+	for (;;)
+		ut_yield(0);
+}
+
+/* Two workers that do nothing but yield; by system calls in both directions */
+static int run_ums(void)
+{
+	struct ut_thread worker[2];
+	struct ums_event event;
+	struct ut_base base;
+	int i;
+
+	if (ut_base_open(&base, 4, UMS_ORPHAN_RELEASE) ||
+	    ut_base_schedule_here(&base))
+		return 1;
+	for (i = 0; i < 2; i++)
+		if (ut_spawn_worker(&base, &worker[i], yields_for_ever, NULL) ||
+		    ut_next_of(&base, worker[i].ctx, &event) != 1)
+			return 2;
+	for (i = 0;; i ^= 1)
+		if (ut_execute(base.group, worker[i].ctx, &event) < 0)
+			return 3;
+}
+
+static pid_t start(bool ums)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	pin_to_first();
+	/* Until it is where it shall run */
+	raise(SIGSTOP);
+	if (ums)
+		_exit(run_ums());
+	for (;;)
+		;
+}
+
+static bool stopped(pid_t pid)
+{
+	int status;
+
+	return waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status);
+}
+
+FIXTURE_SETUP(share)
+{
+	if (ut_absent())
+		SKIP(return, UT_ABSENT);
+	if (ut_user_mode())
+		SKIP(return, "the switches are not system calls");
+	self->cgroups = !ut_write_file(CGROUP "/cgroup.subtree_control",
+				       "+cpu") &&
+			(!mkdir(TOP, 0755) || errno == EEXIST);
+	if (self->cgroups) {
+		ASSERT_EQ(0, ut_write_file(TOP "/cgroup.subtree_control",
+					   "+cpu"));
+		ASSERT_EQ(0, mkdir(OURS, 0755));
+		ASSERT_EQ(0, ut_write_file(OURS "/cgroup.subtree_control",
+					   "+cpu"));
+		ASSERT_EQ(0, mkdir(INNER, 0755));
+		ASSERT_EQ(0, mkdir(HOGS, 0755));
+	}
+	self->hog = start(false);
+	self->ums = start(true);
+	ASSERT_LT(0, self->hog);
+	ASSERT_LT(0, self->ums);
+	ASSERT_TRUE(stopped(self->hog));
+	ASSERT_TRUE(stopped(self->ums));
+}
+
+static void end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+FIXTURE_TEARDOWN(share)
+{
+	if (self->hog > 0)
+		end(self->hog);
+	if (self->ums > 0)
+		end(self->ums);
+	if (self->cgroups) {
+		EXPECT_TRUE(UT_WAIT(!rmdir(INNER)));
+		EXPECT_TRUE(UT_WAIT(!rmdir(OURS)));
+		EXPECT_TRUE(UT_WAIT(!rmdir(HOGS)));
+		EXPECT_TRUE(UT_WAIT(!rmdir(TOP)));
+	}
+}
+
+/* Cpu time of a process so far, in ms */
+static long ran(pid_t pid)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &ts))
+		return -1;
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Both run for a while; the share of the UMS process in percent, or -1 */
+static long share(FIXTURE_DATA(share) * self)
+{
+	long hog, ums;
+
+	if (kill(self->hog, SIGCONT) || kill(self->ums, SIGCONT) ||
+	    !UT_WAIT(ran(self->hog) + ran(self->ums) >= TIME_MS))
+		return -1;
+	hog = ran(self->hog);
+	ums = ran(self->ums);
+	return 100 * ums / (hog + ums);
+}
+
+static int move(pid_t pid, const char *procs)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	return ut_write_file(procs, text);
+}
+
+static void expect_share(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(share) * self, long percent)
+{
+	long seen = share(self);
+
+	TH_LOG("%ld percent", seen);
+	EXPECT_LE(percent - SLACK, seen);
+	EXPECT_GE(percent + SLACK, seen);
+}
+
+TEST_F(share, is_that_of_one_thread)
+{
+	expect_share(_metadata, self, HALF);
+}
+
+TEST_F(share, follows_the_nice_level)
+{
+	/* 335 of 335 + 1024 */
+	ASSERT_EQ(0, setpriority(PRIO_PROCESS, self->ums, 5));
+	expect_share(_metadata, self, 25);
+}
+
+TEST_F(share, of_nested_control_groups)
+{
+	if (!self->cgroups)
+		SKIP(return, "no control groups of our own");
+	ASSERT_EQ(0, move(self->ums, INNER "/cgroup.procs"));
+	ASSERT_EQ(0, move(self->hog, HOGS "/cgroup.procs"));
+	expect_share(_metadata, self, HALF);
+}
+
+TEST_F(share, follows_the_weight_of_the_group)
+{
+	if (!self->cgroups)
+		SKIP(return, "no control groups of our own");
+	ASSERT_EQ(0, ut_write_file(OURS "/cpu.weight", "300"));
+	ASSERT_EQ(0, move(self->ums, INNER "/cgroup.procs"));
+	ASSERT_EQ(0, move(self->hog, HOGS "/cgroup.procs"));
+	expect_share(_metadata, self, 75);
+}
+
+TEST_F(share, is_limited_by_the_bandwidth)
+{
+	if (!self->cgroups)
+		SKIP(return, "no control groups of our own");
+	ASSERT_EQ(0, ut_write_file(OURS "/cpu.max", "20000 100000"));
+	ASSERT_EQ(0, move(self->ums, INNER "/cgroup.procs"));
+	ASSERT_EQ(0, move(self->hog, HOGS "/cgroup.procs"));
+	expect_share(_metadata, self, 20);
+}
+
+/* The hog never sleeps: for a real-time thread there is nothing to wait for */
+TEST_F(share, of_the_real_time_class)
+{
+	struct sched_param fifo = { .sched_priority = 1 };
+	long seen;
+
+	if (sched_setscheduler(self->ums, SCHED_FIFO, &fifo))
+		SKIP(return, "no real-time class for us");
+	seen = share(self);
+	/* But for what the kernel keeps for the others */
+	EXPECT_LE(85, seen);
+}
+
+TEST_HARNESS_MAIN
