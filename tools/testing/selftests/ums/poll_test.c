@@ -209,7 +209,7 @@ TEST_F(poll, level_triggered_epoll_reports_until_empty)
 	EXPECT_EQ(0, epoll_wait(self->epoll, &event, 1, 0));
 	ASSERT_TRUE(queue_one(base, &self->workers[0]));
 	for (i = 0; i < 5; i++) {
-		EXPECT_EQ(1, epoll_wait(self->epoll, &event, 1, 0));
+		EXPECT_EQ(1, epoll_wait(self->epoll, &event, 1, UT_LIMIT_MS));
 		EXPECT_EQ(EPOLLIN, event.events);
 	}
 	ASSERT_TRUE(take_one(base));
@@ -246,7 +246,7 @@ TEST_F(poll, oneshot_epoll_reports_once_until_rearmed)
 	event.events = EPOLLIN | EPOLLONESHOT;
 	ASSERT_EQ(0, epoll_ctl(self->epoll, EPOLL_CTL_MOD, base->list,
 			       &event));
-	EXPECT_EQ(1, epoll_wait(self->epoll, &event, 1, 0));
+	EXPECT_EQ(1, epoll_wait(self->epoll, &event, 1, UT_LIMIT_MS));
 	EXPECT_EQ(0, epoll_wait(self->epoll, &event, 1, 0));
 }
 
@@ -313,7 +313,7 @@ TEST_F(poll, closing_the_list_ends_nothing_but_the_watch)
 
 	ASSERT_EQ(0, add(self->epoll, base->list, 0));
 	ASSERT_TRUE(queue_one(base, &self->workers[0]));
-	EXPECT_EQ(1, epoll_wait(self->epoll, &event, 1, 0));
+	EXPECT_EQ(1, epoll_wait(self->epoll, &event, 1, UT_LIMIT_MS));
 	ASSERT_EQ(0, munmap(base->ring, base->ring_size));
 	base->ring = MAP_FAILED;
 	ASSERT_EQ(0, close(base->list));
