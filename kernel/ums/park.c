@@ -241,6 +241,7 @@ static bool ums_park_scheduler(struct ums_task *ut)
 	return READ_ONCE(ut->vp);
 }
 
+/* As copy_to_user(), for a size that is known: a few stores, and no loop. */
 static bool ums_put_event(struct ums_event __user *to,
 			  const struct ums_event *event)
 {

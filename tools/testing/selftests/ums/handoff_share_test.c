@@ -28,8 +28,9 @@
 /* The share of a thread among two that are alike, in percent */
 #define HALF		50
 /*
- * A tick is 4 ms, and the two do not begin or end together. A pair of threads that
- * wake each other would have 6 more.
+ * A tick is 4 ms, and the two do not begin or end together. That is too wide for the
+ * few percent that threads have more which only wake each other: whether they hand
+ * off is for handoff_test to see.
  */
 #define SLACK		4
 
