@@ -413,6 +413,15 @@ static void *yield_and_count(void *arg)
 	return arg;
 }
 
+/* The workers of a group whose last scheduler leaves are released */
+static void wait_for_the_other(struct lt_sched *sched, ums_reason_t reason)
+{
+	struct lt_sched *other = sched->data;
+
+	if (reason == UMS_REASON_TERMINATED && sched->workers == 1)
+		UT_WAIT(UT_LOAD(other->calls[UMS_REASON_STARTUP]));
+}
+
 TEST_F(sched, thousand_workers_under_two_schedulers)
 {
 	struct lt_sched *scheds[2] = { self->sched, sched_new(NR_MANY / 2) };
@@ -425,6 +434,10 @@ TEST_F(sched, thousand_workers_under_two_schedulers)
 
 	ASSERT_NE(NULL, scheds[1]);
 	scheds[0]->workers = NR_MANY / 2;
+	for (i = 0; i < 2; i++) {
+		scheds[i]->hook = wait_for_the_other;
+		scheds[i]->data = scheds[!i];
+	}
 	ASSERT_EQ(0, pthread_attr_init(&attr));
 	ASSERT_EQ(0, pthread_attr_setstacksize(&attr, 64 * 1024));
 
