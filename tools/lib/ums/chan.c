@@ -76,26 +76,40 @@ UMS_API int ums_chan_destroy(ums_chan_t *chan)
 	return 0;
 }
 
+/* Most are a pointer or a number */
+static inline void copy_item(const ums_chan_t *chan, void *to, const void *from)
+{
+	switch (chan->item_size) {
+	case sizeof(__u64):
+		memcpy(to, from, sizeof(__u64));
+		break;
+	case sizeof(__u32):
+		memcpy(to, from, sizeof(__u32));
+		break;
+	default:
+		memcpy(to, from, chan->item_size);
+	}
+}
+
 static void put_item(ums_chan_t *chan, const void *item)
 {
 	size_t at = chan->head + chan->count++;
 
 	if (at >= chan->capacity)
 		at -= chan->capacity;
-	memcpy(chan->items + at * chan->item_size, item, chan->item_size);
+	copy_item(chan, chan->items + at * chan->item_size, item);
 }
 
 static void get_item(ums_chan_t *chan, void *item)
 {
-	memcpy(item, chan->items + chan->head * chan->item_size,
-	       chan->item_size);
+	copy_item(chan, item, chan->items + chan->head * chan->item_size);
 	if (++chan->head == chan->capacity)
 		chan->head = 0;
 	chan->count--;
 }
 
 /* Unlocks; @waiter, if any, has what it waited for */
-static int finish(ums_chan_t *chan, struct ums_waiter *waiter)
+static inline int finish(ums_chan_t *chan, struct ums_waiter *waiter)
 {
 	if (waiter)
 		waiter->served = true;
@@ -106,7 +120,7 @@ static int finish(ums_chan_t *chan, struct ums_waiter *waiter)
 }
 
 /* Unlocks, and returns an error */
-static int fail(ums_chan_t *chan, int error)
+static UMS_NOINLINE int fail(ums_chan_t *chan, int error)
 {
 	ums_mutex_unlock_internal(&chan->lock);
 	return ums_error(error);
@@ -118,6 +132,7 @@ static int wait_in(ums_chan_t *chan, struct ums_waiters *waiters, void *item)
 	struct ums_waiter self;
 
 	ums_waiter_init(&self);
+	self.served = false;
 	self.item = item;
 	ums_waiters_append(waiters, &self);
 	ums_mutex_unlock_internal(&chan->lock);
@@ -125,28 +140,30 @@ static int wait_in(ums_chan_t *chan, struct ums_waiters *waiters, void *item)
 	return self.served ? 0 : ums_error(EPIPE);
 }
 
-static int lock(ums_chan_t *chan, bool may_wait)
+static inline int lock(ums_chan_t *chan, bool may_wait)
 {
-	if (may_wait && ums_self.list)
+	if (ums_unlikely(may_wait && ums_self.list))
 		return ums_error(EPERM);
-	return ums_mutex_lock_unless_scheduler(&chan->lock) ? 0 :
-							      ums_error(EAGAIN);
+	if (ums_unlikely(!ums_mutex_lock_unless_scheduler(&chan->lock)))
+		return ums_error(EAGAIN);
+	return 0;
 }
 
-static int do_send(ums_chan_t *chan, const void *item, bool may_wait)
+static inline UMS_ALWAYS_INLINE int
+do_send(ums_chan_t *chan, const void *item, bool may_wait)
 {
 	struct ums_waiter *receiver;
 
-	if (!chan || !item)
+	if (ums_unlikely(!chan || !item))
 		return ums_error(EINVAL);
-	if (lock(chan, may_wait))
+	if (ums_unlikely(lock(chan, may_wait)))
 		return -1;
 	if (chan->closed)
 		return fail(chan, EPIPE);
 
 	receiver = ums_waiters_take(&chan->receivers);
 	if (receiver) {
-		memcpy(receiver->item, item, chan->item_size);
+		copy_item(chan, receiver->item, item);
 		return finish(chan, receiver);
 	}
 	if (chan->count < chan->capacity) {
@@ -158,13 +175,14 @@ static int do_send(ums_chan_t *chan, const void *item, bool may_wait)
 	return wait_in(chan, &chan->senders, (void *)(uintptr_t)item);
 }
 
-static int do_receive(ums_chan_t *chan, void *item, bool may_wait)
+static inline UMS_ALWAYS_INLINE int
+do_receive(ums_chan_t *chan, void *item, bool may_wait)
 {
 	struct ums_waiter *sender;
 
-	if (!chan || !item)
+	if (ums_unlikely(!chan || !item))
 		return ums_error(EINVAL);
-	if (lock(chan, may_wait))
+	if (ums_unlikely(lock(chan, may_wait)))
 		return -1;
 
 	sender = ums_waiters_take(&chan->senders);
@@ -175,7 +193,7 @@ static int do_receive(ums_chan_t *chan, void *item, bool may_wait)
 		return finish(chan, sender);
 	}
 	if (sender) {
-		memcpy(item, sender->item, chan->item_size);
+		copy_item(chan, item, sender->item);
 		return finish(chan, sender);
 	}
 	if (chan->closed)

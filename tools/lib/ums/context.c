@@ -54,13 +54,6 @@ void ums_context_put(struct ums_context_object *context)
 	free(context);
 }
 
-bool ums_context_alive(const struct ums_context_object *context,
-		       unsigned int *state)
-{
-	*state = ums_load(&context->slot->state);
-	return ums_load(&context->slot->id) == context->id;
-}
-
 /* A thread was started with it, and has not attached to it so far */
 static bool context_starting(const struct ums_context_object *context)
 {

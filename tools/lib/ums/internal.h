@@ -23,6 +23,7 @@
 /* A variable of the library's own, found without a look at the GOT */
 #define UMS_HIDDEN		ums_attribute(visibility("hidden"))
 #define UMS_NOINLINE		ums_attribute(__noinline__)
+#define UMS_ALWAYS_INLINE	ums_attribute(__always_inline__)
 /* Seldom called, and by somebody whose stack is not aligned: run.c */
 #define UMS_REALIGN		ums_attribute(__noinline__, __cold__, \
 					      __force_align_arg_pointer__)
@@ -72,6 +73,7 @@ struct ums_group {
  *	that were put aside.
  * @lost: The kernel reported lost entries when there were items to return.
  * @wake_fd: Eventfd of ums_list_accept_waiters(), or -1.
+ * @hand_over: Its workers run each other, see wait.c.
  * @woken: Workers to be reported that were aside; see woken.c.
  * @left: Of these, those that were taken off there before.
  * @sleepers: Threads that are to be told by @wake_fd.
@@ -84,6 +86,7 @@ struct ums_list_object {
 	unsigned int users;
 	bool lost;
 	int wake_fd;
+	bool hand_over;
 	struct ums_context_object *woken;
 	struct ums_context_object *left;
 	unsigned int sleepers;
@@ -104,7 +107,10 @@ struct ums_list_object {
  * @list: List that the worker belongs to.
  * @self: Of the worker while that is there; under ums_lock.
  * @next_item: Next one of what dequeue_ums_completion_list_items() returned.
- * @waiter: What the worker waits for while it yields, see wait.c.
+ * @waits: The worker has given its processor away, to wait; see wait.c.
+ * @wait_state: Of its &struct ums_waiter, while it has one.
+ * @handed_by: Who has handed his processor to this one, and waits; see wait.c.
+ * @hops: How often the processor was handed on since a scheduler had it.
  * @next_woken: Next one of &ums_list_object.woken or &ums_list_object.left.
  * @user: UMS_THREAD_USER_CONTEXT.
  * @thread: The worker, as soon as @slot says that there is one.
@@ -121,7 +127,10 @@ struct ums_context_object {
 	struct ums_list_object *list;
 	struct ums_self *self;
 	struct ums_context_object *next_item;
-	struct ums_waiter *waiter;
+	bool waits;
+	unsigned int wait_state;
+	struct ums_context_object *handed_by;
+	unsigned int hops;
 	struct ums_context_object *next_woken;
 	void *user;
 	pthread_t thread;
@@ -254,18 +263,92 @@ static inline int ums_execute(const struct ums_context_object *context)
 /* context.c */
 void ums_context_put(struct ums_context_object *context);
 /* Whether it is the live context of its slot, and that slot's state */
-bool ums_context_alive(const struct ums_context_object *context,
-		       unsigned int *state);
+static inline bool ums_context_alive(const struct ums_context_object *context,
+				     unsigned int *state)
+{
+	const struct ums_context *slot = context->slot;
 
-/* list.c: as ums_dequeue(), without checks; of the kernel's events only */
+	*state = ums_load(&slot->state);
+	return ums_load(&slot->id) == context->id;
+}
+
+/* Its worker is no worker any more: the last scheduler has left meanwhile */
+static inline bool
+ums_context_is_released(const struct ums_context_object *context)
+{
+	unsigned int state;
+
+	return !ums_context_alive(context, &state) ||
+	       state == UMS_STATE_TERMINATED;
+}
+
+/* list.c: is there nothing that the kernel would tell? */
+static inline bool ums_list_kernel_is_empty(const struct ums_list_object *list)
+{
+	const struct ums_ring *ring = list->ring;
+	/* Acquire: pairs with (B) of the kernel's ums_list_queue() */
+	__u32 tail = ums_load(&ring->tail);
+
+	/* It has to report it when entries were lost */
+	return ums_load(&ring->head) == tail && !ums_load(&ring->lost);
+}
+
+/* As ums_dequeue(), without checks; of the kernel's events only */
 int ums_list_read_kernel(struct ums_list_object *list, struct ums_event *events,
 			 unsigned int nr, int timeout_ms);
 
 /* woken.c: the same, with the workers that were woken */
 int ums_list_read_both(struct ums_list_object *list, struct ums_event *events,
 		       unsigned int nr, int timeout_ms);
+/* Tell those who sleep */
+void ums_list_wake_sleepers(struct ums_list_object *list);
+
+/* There is something on @list that sleepers may not know of: (B) of woken.c */
+static inline void ums_list_notify(struct ums_list_object *list)
+{
+	if (ums_unlikely(__atomic_load_n(&list->sleepers, __ATOMIC_SEQ_CST)))
+		ums_list_wake_sleepers(list);
+}
+
 /* Have it report a worker that was aside, to which what ASIDE holds belongs */
-void ums_list_push_woken(struct ums_context_object *context);
+static inline void ums_list_push_woken(struct ums_context_object *context)
+{
+	struct ums_list_object *list = context->list;
+	struct ums_context_object *first = ums_load(&list->woken);
+
+	do {
+		context->next_woken = first;
+	} while (!__atomic_compare_exchange_n(&list->woken, &first, context,
+					      true, __ATOMIC_SEQ_CST,
+					      __ATOMIC_RELAXED));
+	ums_list_notify(list);
+}
+
+/* The first one of the stack @woken, or of the list if that is NULL; or NULL */
+struct ums_context_object *
+ums_list_take_first(struct ums_list_object *list,
+		    struct ums_context_object *woken);
+/* It could not be run */
+void ums_list_return_woken(struct ums_context_object *context);
+
+/* The first of these, with what ASIDE holds; or NULL */
+static inline struct ums_context_object *
+ums_list_take_woken(struct ums_list_object *list)
+{
+	struct ums_context_object *woken = NULL;
+
+	if (ums_likely(!ums_load(&list->left))) {
+		if (!ums_load(&list->woken))
+			return NULL;
+		woken = ums_swap(&list->woken, NULL);
+		/* The only one, as a rule */
+		if (ums_likely(woken && !woken->next_woken &&
+			       !ums_context_is_released(woken)))
+			return woken;
+	}
+	return ums_list_take_first(list, woken);
+}
+
 /* Drop those that are no workers any more */
 void ums_list_drop_released(struct ums_list_object *list);
 

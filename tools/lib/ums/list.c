@@ -103,25 +103,10 @@ UMS_API int get_ums_completion_list_event(ums_completion_list_t *list, int *fd)
 	return 0;
 }
 
-static bool ring_empty(const struct ums_ring *ring)
-{
-	/* Acquire: pairs with (B) of the kernel's ums_list_queue() */
-	__u32 tail = ums_load(&ring->tail);
-
-	return ums_load(&ring->head) == tail;
-}
-
-/* Is there nothing that the kernel would tell? */
-static bool kernel_has_none(const struct ums_list_object *list)
-{
-	/* It has to report it when entries were lost */
-	return ring_empty(list->ring) && !ums_load(&list->ring->lost);
-}
-
 int ums_list_read_kernel(struct ums_list_object *list, struct ums_event *events,
 			 unsigned int nr, int timeout_ms)
 {
-	if (!timeout_ms && kernel_has_none(list))
+	if (!timeout_ms && ums_list_kernel_is_empty(list))
 		return ums_error(EAGAIN);
 
 	return ums_kernel_dequeue(list->fd, events, nr, timeout_ms);

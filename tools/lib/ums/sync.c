@@ -43,18 +43,12 @@
  */
 #include "wait.h"
 
-#define HELD		1UL
+#define HELD		UMS_MUTEX_HELD
 #define PATIENCE	8
 
 static struct ums_waiter *stack_of(unsigned long state)
 {
 	return (void *)(state & ~HELD);
-}
-
-static bool change(ums_mutex_t *mutex, unsigned long *from, unsigned long to)
-{
-	return __atomic_compare_exchange_n(&mutex->state, from, to, false,
-					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
 /* Oldest first */
@@ -91,12 +85,12 @@ UMS_API int ums_mutex_destroy(ums_mutex_t *mutex)
 static bool try_lock(ums_mutex_t *mutex, unsigned long *state)
 {
 	while (!(*state & HELD))
-		if (change(mutex, state, *state | HELD))
+		if (ums_mutex_change(mutex, state, *state | HELD))
 			return true;
 	return false;
 }
 
-static UMS_NOINLINE void lock_or_wait(ums_mutex_t *mutex, unsigned long state)
+void ums_mutex_lock_or_wait(ums_mutex_t *mutex, unsigned long state)
 {
 	struct ums_waiter self;
 	unsigned int tries = 0;
@@ -105,7 +99,7 @@ static UMS_NOINLINE void lock_or_wait(ums_mutex_t *mutex, unsigned long state)
 		ums_waiter_init(&self);
 		self.impatient = tries >= PATIENCE;
 		self.next = stack_of(state);
-		if (!change(mutex, &state, (uintptr_t)&self | HELD))
+		if (!ums_mutex_change(mutex, &state, (uintptr_t)&self | HELD))
 			continue;
 		ums_wait(&self);
 		if (self.impatient)
@@ -115,27 +109,15 @@ static UMS_NOINLINE void lock_or_wait(ums_mutex_t *mutex, unsigned long state)
 	}
 }
 
-void ums_mutex_lock_internal(ums_mutex_t *mutex)
+bool ums_mutex_try_or_wait(ums_mutex_t *mutex, unsigned long state)
 {
-	unsigned long state = 0;
-
-	if (ums_unlikely(!change(mutex, &state, HELD)))
-		lock_or_wait(mutex, state);
-}
-
-bool ums_mutex_lock_unless_scheduler(ums_mutex_t *mutex)
-{
-	unsigned long state = 0;
-
-	if (ums_likely(change(mutex, &state, HELD)))
-		return true;
 	if (ums_self.list)
 		return try_lock(mutex, &state);
-	lock_or_wait(mutex, state);
+	ums_mutex_lock_or_wait(mutex, state);
 	return true;
 }
 
-static UMS_NOINLINE void unlock_and_wake(ums_mutex_t *mutex)
+void ums_mutex_unlock_and_wake(ums_mutex_t *mutex)
 {
 	struct ums_waiter *waiter = mutex->waiters;
 
@@ -145,14 +127,6 @@ static UMS_NOINLINE void unlock_and_wake(ums_mutex_t *mutex)
 	if (!waiter->impatient)
 		__atomic_fetch_and(&mutex->state, ~HELD, __ATOMIC_RELEASE);
 	ums_wake(waiter);
-}
-
-void ums_mutex_unlock_internal(ums_mutex_t *mutex)
-{
-	unsigned long state = HELD;
-
-	if (ums_unlikely(mutex->waiters || !change(mutex, &state, 0)))
-		unlock_and_wake(mutex);
 }
 
 UMS_API int ums_mutex_lock(ums_mutex_t *mutex)

@@ -31,11 +31,41 @@
  * goes on. Hence ASIDE has a reference to the context, and its list counts it as
  * a user. They pass to the waker at (A), and with the ready list to whoever takes
  * the context from there, woken.c; or back to the waiter, which changes ASIDE to
- * WAITING when it has been run although it was aside.
+ * WAITING when it has been run although it was aside. For the same reason the
+ * word of a worker is in its context, and not on its stack.
  *
  * A plain thread that has been woken may have left the memory of the word. A
  * futex wake there does no harm: to whoever waits in that place now, it is
  * spurious.
+ *
+ * Hand-over
+ *
+ * A worker of a list of ums_list_hand_over() that has to wait does not go back to
+ * the scheduler if there is somebody on the ready list: it takes that one off,
+ * and switches to it. The scheduler sees none of this, so somebody else has to
+ * put the waiter aside. The waiter itself cannot: who wakes it might have it
+ * executed while it still runs. Its successor does, who is run when the switch
+ * is done:
+ *
+ *	waiter				successor, in its own wait
+ *	------				---------
+ *	take the successor off the list
+ *	its handed_by = waiter
+ *	switch				handed_by: WAITING -> ASIDE
+ *	failed: handed_by = NULL,	WOKEN already: ready list
+ *	    return it to the list,
+ *	    and yield
+ *
+ * Until then nobody but the successor knows of the waiter: it is in no list, and
+ * who wakes it does nothing (WAITING). The successor is the waiter's business
+ * alone, from the list to the switch. Nobody can be in its place: who was on the
+ * list is in a wait, and looks at handed_by as soon as it goes on. What ASIDE
+ * holds: the waiter takes a reference to itself for it, the successor drops its
+ * own, and the list has a user as before.
+ *
+ * The waiter does not do this if the kernel has something for the scheduler, or
+ * if it was done MAX_HOPS times since the scheduler had the processor: it may
+ * have others to run.
  *
  * A scheduler that has nobody else to run runs a waiter in vain, perhaps on the
  * very cpu that another scheduler needs to get on. So, once in a great many
@@ -53,20 +83,15 @@
 /* Turns in vain between two offers of the cpu; costs each some instructions */
 #define VAIN_TURNS	256
 
-void ums_waiter_init(struct ums_waiter *waiter)
-{
-	*waiter = (struct ums_waiter){
-		.state = UMS_WAIT_WAITING,
-		.context = ums_self.worker,
-	};
-}
+/* Until a scheduler has the processor back, in switches */
+#define MAX_HOPS	64
 
-static bool change(struct ums_waiter *waiter, enum ums_wait_state from,
-		   enum ums_wait_state to)
+static inline bool change(unsigned int *state, enum ums_wait_state from,
+			  enum ums_wait_state to)
 {
-	unsigned int state = from;
+	unsigned int old = from;
 
-	return __atomic_compare_exchange_n(&waiter->state, &state, to, false,
+	return __atomic_compare_exchange_n(state, &old, to, false,
 					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
@@ -83,61 +108,115 @@ void ums_aside_end(struct ums_context_object *context)
 	ums_context_put(context);
 }
 
-static void wait_in_kernel(struct ums_waiter *waiter)
+static UMS_NOINLINE void wait_in_kernel(struct ums_waiter *waiter)
 {
-	if (ums_load(&waiter->state) == UMS_WAIT_ASLEEP ||
-	    change(waiter, UMS_WAIT_WAITING, UMS_WAIT_ASLEEP))
-		syscall(SYS_futex, &waiter->state, FUTEX_WAIT_PRIVATE,
+	int error = errno;
+
+	if (ums_load(waiter->state) == UMS_WAIT_ASLEEP ||
+	    change(waiter->state, UMS_WAIT_WAITING, UMS_WAIT_ASLEEP))
+		syscall(SYS_futex, waiter->state, FUTEX_WAIT_PRIVATE,
 			UMS_WAIT_ASLEEP, NULL, NULL, 0);
+	errno = error;
 }
 
-/* False: the caller is no worker, or no longer one */
-static bool wait_by_yield(struct ums_waiter *waiter)
+/* The caller, @self, has not switched to @next after all */
+static UMS_NOINLINE long yield_instead(struct ums_context_object *self,
+				       struct ums_context_object *next)
 {
-	struct ums_context *self = ums_self.worker_slot;
+	if (ums_swap(&next->handed_by, NULL))
+		ums_dec(&self->refs);
+	ums_list_return_woken(next);
+	return ums_vdso.yield(self->slot, 0);
+}
+
+/* Give the processor to the next one of the list, else to the scheduler */
+static inline UMS_ALWAYS_INLINE long give_away(struct ums_context_object *self)
+{
+	struct ums_list_object *list = self->list;
+	struct ums_context_object *next = NULL;
+	long error;
+
+	if (list->hand_over && self->hops < MAX_HOPS &&
+	    ums_list_kernel_is_empty(list))
+		next = ums_list_take_woken(list);
+	if (!next)
+		return ums_vdso.yield(self->slot, 0);
+
+	next->hops = self->hops + 1;
+	ums_inc(&self->refs);
+	ums_store(&next->handed_by, self);
+	error = ums_vdso.switch_to(self->slot, next->slot);
+	return ums_likely(!error) ? 0 : yield_instead(self, next);
+}
+
+/* The caller runs again: what has it to do for who ran it? */
+static inline void take_over(struct ums_context_object *self)
+{
+	struct ums_context_object *from = NULL;
+
+	if (ums_load(&self->handed_by))
+		from = ums_swap(&self->handed_by, NULL);
+	if (!from) {
+		self->hops = 0;
+		return;
+	}
+	/* Of its own ASIDE; the thread has another one */
+	ums_dec(&self->refs);
+	if (ums_unlikely(!change(&from->wait_state, UMS_WAIT_WAITING,
+				 UMS_WAIT_ASIDE)))
+		ums_list_push_woken(from);
+}
+
+static inline bool is_worker(void)
+{
+	return ums_load(&ums_self.worker_slot->state) == UMS_STATE_RUNNING;
+}
+
+/* The caller, a worker: 0, or it is none any more */
+static inline UMS_ALWAYS_INLINE long wait_as_worker(struct ums_context_object *self)
+{
+	long error;
+
+	ums_store(&self->waits, true);
+	error = give_away(self);
+	take_over(self);
+	ums_store(&self->waits, false);
+	return error;
+}
+
+/* Who has been run in vain, or is no worker */
+static UMS_NOINLINE void wait_on(struct ums_waiter *waiter)
+{
 	struct ums_context_object *context = waiter->context;
-	bool yielded;
+	unsigned int turns = 0;
 
-	if (ums_load(&self->state) != UMS_STATE_RUNNING)
-		return false;
-
-	ums_store(&context->waiter, waiter);
-	yielded = !ums_vdso.yield(self, 0);
-	ums_store(&context->waiter, NULL);
-	if (ums_load(&waiter->state) == UMS_WAIT_ASIDE &&
-	    change(waiter, UMS_WAIT_ASIDE, UMS_WAIT_WAITING))
-		ums_aside_end(context);
-	return yielded;
+	do {
+		if (ums_load(waiter->state) == UMS_WAIT_ASIDE &&
+		    change(waiter->state, UMS_WAIT_ASIDE, UMS_WAIT_WAITING))
+			ums_aside_end(context);
+		if (++turns % VAIN_TURNS == 0)
+			sched_yield();
+		if (!is_worker() || wait_as_worker(context))
+			wait_in_kernel(waiter);
+	} while (ums_load(waiter->state) != UMS_WAIT_WOKEN);
 }
 
 void ums_wait(struct ums_waiter *waiter)
 {
-	unsigned int turns = 0;
-	int error = errno;
-
-	while (ums_load(&waiter->state) != UMS_WAIT_WOKEN) {
-		if (++turns % VAIN_TURNS == 0)
-			sched_yield();
-		if (!wait_by_yield(waiter))
-			wait_in_kernel(waiter);
-	}
-	errno = error;
+	if (ums_load(waiter->state) == UMS_WAIT_WOKEN)
+		return;
+	/* Nearly all are woken before they are run again */
+	if (ums_likely(is_worker()))
+		wait_as_worker(waiter->context);
+	if (ums_unlikely(ums_load(waiter->state) != UMS_WAIT_WOKEN))
+		wait_on(waiter);
 }
 
-void ums_wake(struct ums_waiter *waiter)
+void ums_wake_in_kernel(unsigned int *state)
 {
-	struct ums_context_object *context = waiter->context;
 	int error = errno;
 
-	switch (ums_swap(&waiter->state, UMS_WAIT_WOKEN)) {
-	case UMS_WAIT_ASIDE:
-		ums_list_push_woken(context);
-		break;
-	case UMS_WAIT_ASLEEP:
-		syscall(SYS_futex, &waiter->state, FUTEX_WAKE_PRIVATE, 1, NULL,
-			NULL, 0);
-		break;
-	}
+	syscall(SYS_futex, state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 	errno = error;
 }
 
@@ -153,18 +232,15 @@ void ums_wake_all(struct ums_waiter *waiter)
 
 UMS_API int ums_set_aside(ums_context_t *context)
 {
-	struct ums_waiter *waiter;
-
 	if (ums_check_context(context))
 		return -1;
-	waiter = ums_load(&context->waiter);
-	if (!waiter)
+	if (!ums_load(&context->waits))
 		return ums_error(EINVAL);
 	if (context->list->wake_fd < 0)
 		return ums_error(EOPNOTSUPP);
 
 	aside_begin(context);
-	if (!change(waiter, UMS_WAIT_WAITING, UMS_WAIT_ASIDE)) {
+	if (!change(&context->wait_state, UMS_WAIT_WAITING, UMS_WAIT_ASIDE)) {
 		ums_aside_end(context);
 		return ums_error(EAGAIN);
 	}

@@ -49,40 +49,46 @@ UMS_API int ums_list_accept_waiters(ums_completion_list_t *list)
 	return list->wake_fd < 0 ? -1 : 0;
 }
 
+UMS_API int ums_list_hand_over(ums_completion_list_t *list)
+{
+	if (ums_list_accept_waiters(list))
+		return -1;
+	ums_store(&list->hand_over, true);
+	return 0;
+}
+
 static bool is_empty(const struct ums_list_object *list)
 {
 	return !__atomic_load_n(&list->woken, __ATOMIC_SEQ_CST) &&
 	       !__atomic_load_n(&list->left, __ATOMIC_SEQ_CST);
 }
 
-/* There is something on @list that sleepers may not know of: (B) */
-static void notify(struct ums_list_object *list)
+void ums_list_wake_sleepers(struct ums_list_object *list)
 {
 	const __u64 one = 1;
+	int error = errno;
 
 	/* That it is full already is fine */
-	if (__atomic_load_n(&list->sleepers, __ATOMIC_SEQ_CST) &&
-	    write(list->wake_fd, &one, sizeof(one)) < 0)
-		return;
+	if (write(list->wake_fd, &one, sizeof(one)) < 0)
+		errno = error;
 }
 
-void ums_list_push_woken(struct ums_context_object *context)
+static struct ums_context_object *reverse(struct ums_context_object *first)
 {
-	struct ums_list_object *list = context->list;
-	struct ums_context_object *first = ums_load(&list->woken);
+	struct ums_context_object *next, *reversed = NULL;
 
-	do {
-		context->next_woken = first;
-	} while (!__atomic_compare_exchange_n(&list->woken, &first, context,
-					      true, __ATOMIC_SEQ_CST,
-					      __ATOMIC_RELAXED));
-	notify(list);
+	for (; first; first = next) {
+		next = first->next_woken;
+		first->next_woken = reversed;
+		reversed = first;
+	}
+	return reversed;
 }
 
 /* All that there is, oldest first */
 static struct ums_context_object *take_all(struct ums_list_object *list)
 {
-	struct ums_context_object *first, *next, *reversed = NULL;
+	struct ums_context_object *first;
 
 	if (ums_load(&list->left)) {
 		first = ums_swap(&list->left, NULL);
@@ -91,12 +97,7 @@ static struct ums_context_object *take_all(struct ums_list_object *list)
 	}
 	if (!ums_load(&list->woken))
 		return NULL;
-	for (first = ums_swap(&list->woken, NULL); first; first = next) {
-		next = first->next_woken;
-		first->next_woken = reversed;
-		reversed = first;
-	}
-	return reversed;
+	return reverse(ums_swap(&list->woken, NULL));
 }
 
 static void leave(struct ums_list_object *list,
@@ -116,16 +117,32 @@ static void leave(struct ums_list_object *list,
 			;
 		last->next_woken = ums_swap(&list->left, NULL);
 	}
-	notify(list);
+	ums_list_notify(list);
 }
 
-/* Its worker is no worker any more: the last scheduler has left meanwhile */
-static bool is_released(const struct ums_context_object *context)
+struct ums_context_object *
+ums_list_take_first(struct ums_list_object *list,
+		    struct ums_context_object *woken)
 {
-	unsigned int state;
+	struct ums_context_object *first = reverse(woken);
 
-	return !ums_context_alive(context, &state) ||
-	       state == UMS_STATE_TERMINATED;
+	for (;;) {
+		if (!first)
+			first = take_all(list);
+		if (!first)
+			return NULL;
+		leave(list, first->next_woken);
+		if (!ums_context_is_released(first))
+			return first;
+		ums_aside_end(first);
+		first = NULL;
+	}
+}
+
+void ums_list_return_woken(struct ums_context_object *context)
+{
+	context->next_woken = NULL;
+	leave(context->list, context);
 }
 
 static unsigned int
@@ -139,7 +156,7 @@ take_woken(struct ums_list_object *list, struct ums_event *events,
 		return 0;
 	for (context = take_all(list); context && taken < nr; context = next) {
 		next = context->next_woken;
-		if (!is_released(context))
+		if (!ums_context_is_released(context))
 			events[taken++] = (struct ums_event){
 				.ctx = context->id,
 				.cookie = (uintptr_t)context,
@@ -161,7 +178,7 @@ void ums_list_drop_released(struct ums_list_object *list)
 	for (i = 0; i < 2; i++) {
 		for (context = take_all(list); context; context = next) {
 			next = context->next_woken;
-			if (is_released(context)) {
+			if (ums_context_is_released(context)) {
 				ums_aside_end(context);
 				continue;
 			}

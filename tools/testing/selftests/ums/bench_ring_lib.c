@@ -111,10 +111,13 @@ static void collect(struct crew *crew)
 static void run_first(struct crew *crew)
 {
 	ums_context_t *context;
+	struct ums_event event;
 	int reason;
 
 	context = crew->ready[crew->head++ % crew->ring->nr];
-	reason = ums_run(context, NULL);
+	reason = ums_run(context, &event);
+	if (reason >= 0)
+		context = ums_event_context(&event);
 	if (reason == UMS_REASON_TERMINATED)
 		crew->left--;
 	else if (reason < 0 && errno != EAGAIN)
@@ -166,7 +169,7 @@ static bool open_crew(struct crew *crew)
 	return crew->context && crew->ready &&
 	       !ums_group_create(&options, &crew->group) &&
 	       !ums_list_create(crew->group, UMS_NODE_ANY, &crew->list) &&
-	       !ums_list_accept_waiters(crew->list);
+	       !ums_list_hand_over(crew->list);
 }
 
 static bool close_crew(struct crew *crew)

@@ -121,6 +121,9 @@ TEST(every_call_fails)
 	ABSENT(-1, ums_group_destroy(group));
 	ABSENT(-1, ums_group_fd(group));
 	ABSENT(-1, ums_list_create(NULL, UMS_NODE_ANY, &list));
+	ABSENT(-1, ums_list_accept_waiters(list));
+	ABSENT(-1, ums_list_hand_over(list));
+	ABSENT(-1, ums_set_aside(context));
 	ABSENT(-1, ums_context_create(NULL, UMS_NODE_ANY, &context));
 	ABSENT(-1, ums_spawn(list, routine, NULL, NULL, &context, &created));
 	ABSENT(-1, ums_scheduler_enter(list));

@@ -163,6 +163,23 @@ TEST_F(aside, list_reports_who_was_put_aside)
 	EXPECT_EQ(1, aside->nr_entered);
 }
 
+/* It was not to be run, but that does no harm: it waits as one that is not */
+TEST_F(aside, who_is_run_all_the_same_is_no_longer_aside)
+{
+	struct aside *aside = &self->aside;
+	ums_context_t *context = add(aside, aside->list);
+
+	ASSERT_NE(NULL, context);
+	ASSERT_EQ(0, ums_mutex_trylock(&aside->mutex));
+	ASSERT_EQ(0, run_to_wait(aside, context));
+	ASSERT_EQ(0, ums_set_aside(context));
+	ASSERT_EQ(0, run_to_wait(aside, context));
+	ASSERT_EQ(0, ums_mutex_unlock(&aside->mutex));
+	LT_EXPECT_ERRNO(EAGAIN, ums_dequeue(aside->list, NULL, 0, 0));
+	EXPECT_EQ(0, run_to_end(aside, context));
+	EXPECT_EQ(1, aside->nr_entered);
+}
+
 TEST_F(aside, list_must_be_made_for_it)
 {
 	struct aside *aside = &self->aside;

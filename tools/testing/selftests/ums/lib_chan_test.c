@@ -22,7 +22,7 @@ FIXTURE(chan)
 FIXTURE_VARIANT(chan)
 {
 	unsigned int scheds;
-	bool aside;
+	enum lc_waiters waiters;
 };
 
 FIXTURE_VARIANT_ADD(chan, one_scheduler) {
@@ -39,17 +39,32 @@ FIXTURE_VARIANT_ADD(chan, four_schedulers) {
 
 FIXTURE_VARIANT_ADD(chan, one_that_puts_aside) {
 	.scheds = 1,
-	.aside = true,
+	.waiters = LC_PUT_ASIDE,
 };
 
 FIXTURE_VARIANT_ADD(chan, two_that_put_aside) {
 	.scheds = 2,
-	.aside = true,
+	.waiters = LC_PUT_ASIDE,
 };
 
 FIXTURE_VARIANT_ADD(chan, four_that_put_aside) {
 	.scheds = 4,
-	.aside = true,
+	.waiters = LC_PUT_ASIDE,
+};
+
+FIXTURE_VARIANT_ADD(chan, one_that_hands_over) {
+	.scheds = 1,
+	.waiters = LC_HAND_OVER,
+};
+
+FIXTURE_VARIANT_ADD(chan, two_that_hand_over) {
+	.scheds = 2,
+	.waiters = LC_HAND_OVER,
+};
+
+FIXTURE_VARIANT_ADD(chan, four_that_hand_over) {
+	.scheds = 4,
+	.waiters = LC_HAND_OVER,
 };
 
 FIXTURE_SETUP(chan)
@@ -57,7 +72,7 @@ FIXTURE_SETUP(chan)
 	if (ut_absent())
 		SKIP(return, UT_ABSENT);
 	ut_prefault();
-	ASSERT_EQ(0, lc_open(&self->crew, variant->scheds, variant->aside));
+	ASSERT_EQ(0, lc_open(&self->crew, variant->scheds, variant->waiters));
 }
 
 FIXTURE_TEARDOWN(chan)

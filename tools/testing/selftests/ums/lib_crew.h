@@ -4,8 +4,9 @@
  * completion list of its own
  *
  * A scheduler knows no more than that who has yielded is to be run again, after
- * the others. Or, if the test says so, it puts aside who waits. It ends when all
- * workers of its list have terminated.
+ * the others. Or, if the test says so, it puts aside who waits, and the workers
+ * of its list may run each other. It ends when all workers of its list have
+ * terminated.
  */
 #ifndef UMS_SELFTESTS_LIB_CREW_H
 #define UMS_SELFTESTS_LIB_CREW_H
@@ -48,6 +49,7 @@ struct lc_worker {
  * @tail: Entries put into @ready.
  * @yields: Times that a worker has yielded.
  * @asides: Times that one was put aside.
+ * @handed: Times that it was another worker than the one that was run.
  */
 struct lc_sched {
 	struct lc_crew *crew;
@@ -59,7 +61,11 @@ struct lc_sched {
 	unsigned int tail;
 	unsigned long yields;
 	unsigned long asides;
+	unsigned long handed;
 };
+
+/* Who waits: it is run again in turn, it is put aside, it may run another */
+enum lc_waiters { LC_RUN_AGAIN, LC_PUT_ASIDE, LC_HAND_OVER };
 
 /**
  * struct lc_crew - All of them
@@ -67,7 +73,7 @@ struct lc_sched {
  * @group: Their group.
  * @nr_scheds: How many schedulers.
  * @nr_workers: How many workers.
- * @aside: Put aside who waits.
+ * @waiters: What is done with who waits.
  * @entered: Where the schedulers wait for each other: the last one to leave a
  *	group makes plain threads of the workers that are left.
  * @scheds: The schedulers.
@@ -77,7 +83,7 @@ struct lc_crew {
 	struct ums_group *group;
 	unsigned int nr_scheds;
 	unsigned int nr_workers;
-	bool aside;
+	enum lc_waiters waiters;
 	pthread_barrier_t entered;
 	struct lc_sched scheds[LC_MAX_SCHEDS];
 	struct lc_worker workers[LC_MAX_WORKERS];
@@ -119,14 +125,18 @@ static inline void lc_run_first(struct lc_sched *sched)
 	struct ums_event event;
 	int reason = ums_run(context, &event);
 
-	/* These workers do not run each other */
-	if (reason >= 0 && (ums_event_context(&event) != context ||
-			    event.reason != reason))
-		lc_die("event of another worker instead", context);
+	if (reason >= 0 && event.reason != reason)
+		lc_die("event of another reason", context);
+	if (reason >= 0 && ums_event_context(&event) != context) {
+		if (sched->crew->waiters != LC_HAND_OVER)
+			lc_die("event of another worker instead", context);
+		context = ums_event_context(&event);
+		sched->handed++;
+	}
 	switch (reason) {
 	case UMS_REASON_YIELDED:
 		sched->yields++;
-		if (sched->crew->aside && !ums_set_aside(context)) {
+		if (sched->crew->waiters && !ums_set_aside(context)) {
 			sched->asides++;
 			break;
 		}
@@ -173,12 +183,12 @@ static inline void *lc_work(void *arg)
 }
 
 static inline int lc_open(struct lc_crew *crew, unsigned int nr_scheds,
-			  bool aside)
+			  enum lc_waiters waiters)
 {
 	unsigned int i;
 
 	crew->nr_scheds = nr_scheds;
-	crew->aside = aside;
+	crew->waiters = waiters;
 	if (pthread_barrier_init(&crew->entered, NULL, nr_scheds))
 		return -1;
 	if (ums_group_create(NULL, &crew->group))
@@ -188,7 +198,10 @@ static inline int lc_open(struct lc_crew *crew, unsigned int nr_scheds,
 
 		sched->crew = crew;
 		if (ums_list_create(crew->group, UMS_NODE_ANY, &sched->list) ||
-		    (aside && ums_list_accept_waiters(sched->list)))
+		    (waiters == LC_PUT_ASIDE &&
+		     ums_list_accept_waiters(sched->list)) ||
+		    (waiters == LC_HAND_OVER &&
+		     ums_list_hand_over(sched->list)))
 			return -1;
 	}
 	return 0;
@@ -250,6 +263,16 @@ static inline unsigned long lc_asides(const struct lc_crew *crew)
 	for (i = 0; i < crew->nr_scheds; i++)
 		asides += crew->scheds[i].asides;
 	return asides;
+}
+
+static inline unsigned long lc_handed(const struct lc_crew *crew)
+{
+	unsigned long handed = 0;
+	unsigned int i;
+
+	for (i = 0; i < crew->nr_scheds; i++)
+		handed += crew->scheds[i].handed;
+	return handed;
 }
 
 /* How often the kernel had to find out who runs, and who has switched */

@@ -23,7 +23,7 @@ FIXTURE(sync)
 FIXTURE_VARIANT(sync)
 {
 	unsigned int scheds;
-	bool aside;
+	enum lc_waiters waiters;
 };
 
 FIXTURE_VARIANT_ADD(sync, one_scheduler) {
@@ -40,17 +40,32 @@ FIXTURE_VARIANT_ADD(sync, four_schedulers) {
 
 FIXTURE_VARIANT_ADD(sync, one_that_puts_aside) {
 	.scheds = 1,
-	.aside = true,
+	.waiters = LC_PUT_ASIDE,
 };
 
 FIXTURE_VARIANT_ADD(sync, two_that_put_aside) {
 	.scheds = 2,
-	.aside = true,
+	.waiters = LC_PUT_ASIDE,
 };
 
 FIXTURE_VARIANT_ADD(sync, four_that_put_aside) {
 	.scheds = 4,
-	.aside = true,
+	.waiters = LC_PUT_ASIDE,
+};
+
+FIXTURE_VARIANT_ADD(sync, one_that_hands_over) {
+	.scheds = 1,
+	.waiters = LC_HAND_OVER,
+};
+
+FIXTURE_VARIANT_ADD(sync, two_that_hand_over) {
+	.scheds = 2,
+	.waiters = LC_HAND_OVER,
+};
+
+FIXTURE_VARIANT_ADD(sync, four_that_hand_over) {
+	.scheds = 4,
+	.waiters = LC_HAND_OVER,
 };
 
 FIXTURE_SETUP(sync)
@@ -58,7 +73,7 @@ FIXTURE_SETUP(sync)
 	if (ut_absent())
 		SKIP(return, UT_ABSENT);
 	ut_prefault();
-	ASSERT_EQ(0, lc_open(&self->crew, variant->scheds, variant->aside));
+	ASSERT_EQ(0, lc_open(&self->crew, variant->scheds, variant->waiters));
 }
 
 FIXTURE_TEARDOWN(sync)
@@ -119,8 +134,11 @@ TEST_F(sync, one_at_a_time)
 	EXPECT_EQ(WORKERS * ROUNDS, shared.entered);
 	EXPECT_EQ(0, shared.crowded);
 	EXPECT_EQ(0, ums_mutex_destroy(&shared.mutex));
-	if (variant->aside)
+	if (variant->waiters == LC_PUT_ASIDE)
 		EXPECT_LT(0, lc_asides(&self->crew));
+	/* With few on a list it may be that there is never a next one */
+	if (variant->waiters == LC_HAND_OVER && variant->scheds == 1)
+		EXPECT_LT(0, lc_handed(&self->crew));
 }
 
 struct hog {

@@ -253,6 +253,27 @@ int ums_list_accept_waiters(ums_completion_list_t *list);
  */
 int ums_set_aside(ums_context_t *context);
 
+/**
+ * ums_list_hand_over() - Let the workers of a list that wait run each other
+ * @list: The list. No thread has waited for it so far.
+ *
+ * Does ums_list_accept_waiters(), too. From then on a worker of the list that has
+ * to wait for a mutex, condition variable or channel may not yield, but switch to
+ * a worker that the list would have reported next, as if by ums_switch_to(); it
+ * is aside then, as after ums_set_aside(). So a scheduler of such a list goes by
+ * the event, and forgets whom it has executed::
+ *
+ *	reason = ums_run(context, &event);
+ *	if (reason >= 0)
+ *		context = ums_event_context(&event);
+ *
+ * It has its processor back after a limited number of such switches, and as soon
+ * as one of them finds that the kernel has something for the list.
+ *
+ * Errors as ums_list_accept_waiters().
+ */
+int ums_list_hand_over(ums_completion_list_t *list);
+
 #ifdef __cplusplus
 }
 #endif
