@@ -7,6 +7,9 @@
 # CLOCK=icount counts instructions, and says so if a second measurement differs;
 # CLOCK=wall is time. ROWS, words, selects rows; then there are no files.
 #
+# The kernel is the release kernel; where instructions are counted, with static
+# keys (config/bench.config says why they are not there else).
+#
 # A row that failed, or differs, makes this fail in the end.
 
 . "$(dirname "$0")/lib.sh"
@@ -15,10 +18,12 @@
 case $CLOCK in
 icount)
 	options=(--repeat=1)
+	with=bench without=bench-noums
 	export ICOUNT=1
 	;;
 wall)
 	options=()
+	with=release without=noums
 	export ICOUNT='' SMP=${SMP:-2}
 	;;
 *) die "CLOCK=$CLOCK: want icount or wall" ;;
@@ -45,20 +50,21 @@ measure() {
 	[ "$status" = 0 ] || touch "$new/failed"
 }
 
+KERNEL=$with "$top/scripts/kernel.sh"
 say "measuring by ${CLOCK/icount/instructions executed}"
 if [ -n "$ROWS" ]; then
 	read -ra rows <<<"$ROWS"
-	measure release /dev/null "${rows[@]}"
+	measure "$with" /dev/null "${rows[@]}"
 	[ ! -f "$new/failed" ] || die "a row has failed, or differs"
 	exit 0
 fi
-measure release "$new/$CLOCK.json" | tee "$new/$CLOCK.txt"
+measure "$with" "$new/$CLOCK.json" | tee "$new/$CLOCK.txt"
 
-KERNEL=noums "$top/scripts/kernel.sh"
+KERNEL=$without "$top/scripts/kernel.sh"
 say "measuring without CONFIG_UMS"
-measure noums "$new/$CLOCK-noums.json" "${plain[@]}" >"$new/$CLOCK-noums.txt"
+measure "$without" "$new/$CLOCK-noums.json" "${plain[@]}" >"$new/$CLOCK-noums.txt"
 # In a boot of its own: before the first group nobody has made the hooks live.
-measure release "$new/$CLOCK-unused.json" "${plain[@]}" >"$new/$CLOCK-unused.txt"
+measure "$with" "$new/$CLOCK-unused.json" "${plain[@]}" >"$new/$CLOCK-unused.txt"
 awk -f "$top/scripts/bench_json.awk" -f "$top/scripts/bench_diff.awk" \
 	"$new/$CLOCK-noums.json" "$new/$CLOCK-unused.json" | tee -a "$new/$CLOCK.txt"
 

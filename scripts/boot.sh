@@ -23,6 +23,7 @@ debug=
 [ "$KERNEL" != debug ] || debug=1
 : "${SMP:=${debug:+2}}" "${MEM:=${debug:+3G}}" "${TIMEOUT:=600}" "${ICOUNT:=}"
 : "${SMP:=4}" "${MEM:=2G}" "${JOB_CWD:=$PWD}"
+# With several, one of them would run for a long time, and then the next.
 [ -z "$ICOUNT" ] || SMP=1
 [ "$mode" != shell ] || TIMEOUT=0
 
@@ -108,7 +109,12 @@ accelerator() {
 	accel=$("$top/scripts/accel.sh")
 	case $accel in
 	kvm) echo "-accel kvm" ;;
-	*) echo "-accel tcg,thread=multi" ;;
+	*)
+		case $KERNEL in
+		bench*) echo "-accel tcg,thread=single" ;;
+		*) echo "-accel tcg,thread=multi" ;;
+		esac
+		;;
 	esac
 }
 

@@ -11,6 +11,8 @@ fragments() {
 	case $KERNEL in
 	debug) names="base debug ums" ;;
 	kcsan) names="base kcsan ums" ;;
+	bench) names="base release bench ums" ;;
+	bench-noums) names="base release bench" ;;
 	noums) names="base release" ;;
 	esac
 	for f in $names; do

@@ -18,9 +18,9 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 : "${KERNEL:=release}" "${KSRC:=}"
 
 case $KERNEL in
-release | debug | noums | kcsan) ;;
+release | debug | bench | noums | bench-noums | kcsan) ;;
 *)
-	echo "KERNEL=$KERNEL: want release, debug, noums or kcsan" >&2
+	echo "KERNEL=$KERNEL: want release, debug, bench, noums, bench-noums or kcsan" >&2
 	exit 2
 	;;
 esac

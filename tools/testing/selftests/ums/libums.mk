@@ -19,8 +19,6 @@ LIB_TESTS := $(filter $(OUTPUT)/lib_%,$(TEST_GEN_PROGS))
 $(LIB_TESTS): CFLAGS += -I$(LIBUMS_SRC)/include
 $(LIB_TESTS): $(LIBUMS_A) $(LIBUMS_HDR)
 $(OUTPUT)/ums_bench: CFLAGS += -I$(LIBUMS_SRC)/include
-$(OUTPUT)/ums_bench: LDLIBS += $(LIBUMS_A)
-$(OUTPUT)/ums_bench: | $(LIBUMS_A)
 LOCAL_HDRS += $(LIBUMS_HDR)
 
 $(LIBUMS_A): $(wildcard $(LIBUMS_SRC)/*.[ch]) $(LIBUMS_HDR)
