@@ -200,6 +200,23 @@ static bool ums_exit_worker(struct ums_task *ut, struct pt_regs *regs)
 }
 
 /*
+ * current is a scheduler that a debugger follows by single steps, through
+ * ums_execute() as well. Its trap is a signal, for which it wants its VP back, at
+ * each of them: who was executed would get as far as to user mode by luck only.
+ * A tick is enough for that.
+ */
+static void ums_let_carrier_run(struct ums_task *ut)
+{
+	set_current_state(TASK_KILLABLE | TASK_FREEZABLE);
+	if (!READ_ONCE(ut->vp) && !fatal_signal_pending(current)) {
+		ut->gate.parked = true;
+		schedule_timeout(1);
+		ut->gate.parked = false;
+	}
+	__set_current_state(TASK_RUNNING);
+}
+
+/*
  * Parks a scheduler until its VP is back. A signal asks for the VP, and is
  * handled when it has come: only then is it known what ums_execute() returns.
  * The carrier cannot keep it long. It is on its way to user mode, or gives the
@@ -211,6 +228,8 @@ static bool ums_park_scheduler(struct ums_task *ut)
 {
 	unsigned int state = TASK_INTERRUPTIBLE;
 
+	if (unlikely(test_thread_flag(TIF_SINGLESTEP)))
+		ums_let_carrier_run(ut);
 	for (;;) {
 		set_current_state(state | TASK_FREEZABLE);
 		/* Pairs with the release in ums_vp_give() and ums_vp_return(). */
