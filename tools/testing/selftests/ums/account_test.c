@@ -26,41 +26,39 @@ static __u64 time_of(clockid_t clock)
 	return ts.tv_sec * UT_NSEC_PER_SEC + ts.tv_nsec;
 }
 
-/* In user mode all the time, as far as it can see */
-static void spin(long loops)
+/* Of the cpu's clock, in so many milliseconds */
+static __u64 ticks_of(unsigned int ms)
 {
-	long i;
+	__u64 begin = ut_now_ns(), first = __builtin_ia32_rdtsc(), took;
 
-	for (i = 0; i < loops; i++)
-		asm volatile("" : : : "memory");
+	do {
+		took = ut_now_ns() - begin;
+	} while (took < 20 * UT_NSEC_PER_MSEC);
+	return (__builtin_ia32_rdtsc() - first) * ms * UT_NSEC_PER_MSEC / took;
 }
 
-/* Loops of spin() in so many milliseconds of cpu time */
-static long calibrate(unsigned int ms)
+/*
+ * In user mode all the time. As long as the clock says, and not so many turns:
+ * how fast these are depends on what else the machine under this one does.
+ */
+static void spin(__u64 ticks)
 {
-	long loops = 100000;
-	__u64 begin, took;
+	__u64 begin = __builtin_ia32_rdtsc();
 
-	for (;;) {
-		begin = time_of(CLOCK_THREAD_CPUTIME_ID);
-		spin(loops);
-		took = time_of(CLOCK_THREAD_CPUTIME_ID) - begin;
-		if (took > 20 * UT_NSEC_PER_MSEC)
-			return loops * ms * UT_NSEC_PER_MSEC / took;
-		loops *= 2;
-	}
+	while (__builtin_ia32_rdtsc() - begin < ticks)
+		;
 }
 
 static void spins(struct ut_thread *self)
 {
-	long loops = (long)self->arg;
+	__u64 ticks = (uintptr_t)self->arg;
 	__u64 begin;
 	int i;
 
 	uu_yield(self, 0);
 	begin = time_of(CLOCK_THREAD_CPUTIME_ID);
 	for (i = 0; i < ROUNDS; i++) {
-		spin(loops);
+		spin(ticks);
 		uu_yield(self, 0);
 	}
 	self->ret = time_of(CLOCK_THREAD_CPUTIME_ID) - begin;
@@ -74,7 +72,7 @@ TEST(cpu_time_is_that_of_who_ran)
 	__u64 process, mine, worker[WORKERS], sum;
 	struct ut_thread thread[WORKERS];
 	struct ut_base base;
-	long unit;
+	__u64 unit;
 	int i, round;
 
 	if (ut_absent())
@@ -82,13 +80,13 @@ TEST(cpu_time_is_that_of_who_ran)
 	if (!uu_init())
 		SKIP(return, UU_ABSENT);
 	ASSERT_EQ(0, uu_pin());
-	unit = calibrate(UNIT_MS);
+	unit = ticks_of(UNIT_MS);
 	ASSERT_EQ(0, ut_base_open(&base, 4, UMS_ORPHAN_RELEASE));
 	ASSERT_EQ(0, ut_base_schedule_here(&base));
 	/* The first one needs three times what the other one does */
 	for (i = 0; i < WORKERS; i++) {
 		ASSERT_EQ(0, ut_spawn_worker(&base, &thread[i], spins,
-					     (void *)(i ? unit : 3 * unit)));
+					     (void *)(uintptr_t)(i ? unit : 3 * unit)));
 		ASSERT_LE(0, uu_start(&base, &thread[i]));
 	}
 	mine = time_of(CLOCK_THREAD_CPUTIME_ID);

@@ -25,6 +25,8 @@
 
 /* How long the two run, both together, in ms of cpu time */
 #define TIME_MS		2000
+/* How much one of them may run while both are looked at */
+#define SKEW_MS		5
 /* The share of a thread among two that are alike, in percent */
 #define HALF		50
 /*
@@ -145,6 +147,17 @@ FIXTURE_TEARDOWN(share)
 	}
 }
 
+/**
+ * struct sample - Cpu times so far, in ms
+ *
+ * @hog: Of the hog.
+ * @ums: Of the UMS process.
+ */
+struct sample {
+	long hog;
+	long ums;
+};
+
 /* Cpu time of a process so far, in ms */
 static long ran(pid_t pid)
 {
@@ -156,16 +169,33 @@ static long ran(pid_t pid)
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* The cpu times of both at the same time, nearly, wherever we are kept waiting */
+static bool sample(FIXTURE_DATA(share) * self, struct sample *sample)
+{
+	do {
+		sample->hog = ran(self->hog);
+		sample->ums = ran(self->ums);
+	} while (ran(self->hog) - sample->hog > SKEW_MS);
+	return sample->hog >= 0 && sample->ums >= 0;
+}
+
 /* Both run for a while; the share of the UMS process in percent, or -1 */
 static long share(FIXTURE_DATA(share) * self)
 {
+	struct sample first, last;
 	long hog, ums;
 
+	/* From when both are there: one of them may be much later */
 	if (kill(self->hog, SIGCONT) || kill(self->ums, SIGCONT) ||
-	    !UT_WAIT(ran(self->hog) + ran(self->ums) >= TIME_MS))
+	    !sample(self, &last) ||
+	    !UT_WAIT(ran(self->hog) > last.hog && ran(self->ums) > last.ums) ||
+	    !sample(self, &first) ||
+	    !UT_WAIT(ran(self->hog) + ran(self->ums) -
+		     first.hog - first.ums >= TIME_MS) ||
+	    !sample(self, &last))
 		return -1;
-	hog = ran(self->hog);
-	ums = ran(self->ums);
+	hog = last.hog - first.hog;
+	ums = last.ums - first.ums;
 	return 100 * ums / (hog + ums);
 }
 
