@@ -36,8 +36,9 @@ struct options {
 	int nr_texts;
 };
 
-/* For rows that are to be repeated with more and more threads */
+/* For rows that are to be repeated with more and more threads, and cpus */
 static const unsigned int sizes[] = { 2, 10, 100, 1000, 10000 };
+static const unsigned int cpu_counts[] = { 1, 2, 4 };
 
 /**
  * struct outcome - What a row came to, to be printed and written
@@ -49,6 +50,7 @@ static const unsigned int sizes[] = { 2, 10, 100, 1000, 10000 };
  * @count: Operations in a batch; 0 if there is no outcome.
  * @batches: As in &struct result.
  * @threads: As in &struct result.
+ * @cpus: As in &struct result.
  * @failed: Why it is void, or NULL.
  */
 struct outcome {
@@ -59,6 +61,7 @@ struct outcome {
 	unsigned int count;
 	unsigned int batches;
 	unsigned int threads;
+	unsigned int cpus;
 	const char *failed;
 };
 
@@ -108,13 +111,14 @@ static int compare(const void *a, const void *b)
 }
 
 /* False if it failed; else its values are sorted */
-static bool measure_row(const struct row *row, unsigned int threads,
+static bool measure_row(const struct row *row, const struct outcome *outcome,
 			struct result *result)
 {
 	memset(result, 0, sizeof(*result));
 	result->count = row->count ?: COUNT;
 	result->batches = BATCHES;
-	result->threads = threads;
+	result->threads = outcome->threads;
+	result->cpus = outcome->cpus;
 	row->fn(result);
 	qsort(result->value, result->batches, sizeof(result->value[0]), compare);
 	return !result->failed;
@@ -141,7 +145,7 @@ static void run_row(const struct row *row, const struct options *options,
 	struct result result;
 	double difference;
 
-	if (!measure_row(row, outcome->threads, &result)) {
+	if (!measure_row(row, outcome, &result)) {
 		outcome->failed = "FAILED";
 		return;
 	}
@@ -152,7 +156,7 @@ static void run_row(const struct row *row, const struct options *options,
 	outcome->max = result.value[result.batches - 1];
 	if (options->repeat < 0)
 		return;
-	if (!measure_row(row, outcome->threads, &result)) {
+	if (!measure_row(row, outcome, &result)) {
 		outcome->failed = "FAILED";
 		outcome->count = 0;
 		return;
@@ -169,8 +173,12 @@ static void print_row(const struct row *row, const struct options *options,
 {
 	char name[64];
 
-	snprintf(name, sizeof(name), outcome->threads ? "%s, %u" : "%s",
-		 row->name, outcome->threads);
+	if (outcome->cpus)
+		snprintf(name, sizeof(name), "%s, %u cpu%s", row->name,
+			 outcome->cpus, outcome->cpus > 1 ? "s" : "");
+	else
+		snprintf(name, sizeof(name), outcome->threads ? "%s, %u" : "%s",
+			 row->name, outcome->threads);
 	printf("  %-46s", name);
 	if (!outcome->count) {
 		printf(" %s\n", lacking ?: outcome->failed);
@@ -198,6 +206,8 @@ static void write_row(const struct row *row, const char *group,
 		group, row->name);
 	if (outcome->threads)
 		fprintf(json, ", \"threads\": %u", outcome->threads);
+	if (outcome->cpus)
+		fprintf(json, ", \"cpus\": %u", outcome->cpus);
 	if (lacking || outcome->failed)
 		fprintf(json, ", \"error\": \"%s\"", lacking ?: outcome->failed);
 	if (outcome->count)
@@ -266,19 +276,39 @@ static void parse(int argc, char **argv, struct options *options)
 	options->nr_texts = argc - optind;
 }
 
-/* One row, as often as there are sizes for it; false if it failed */
+/* What the measurement of @row after @i others is for; false: there is none */
+static bool nth_of(const struct row *row, size_t i, struct outcome *outcome)
+{
+	size_t k;
+
+	memset(outcome, 0, sizeof(*outcome));
+	if (row->by_cpus) {
+		if (i >= ARRAY_SIZE(cpu_counts))
+			return false;
+		outcome->cpus = cpu_counts[i];
+		return cpu_counts[i] <= sysconf(_SC_NPROCESSORS_ONLN);
+	}
+	if (!row->from)
+		return !i;
+	for (k = 0; k < ARRAY_SIZE(sizes); k++) {
+		if (sizes[k] < row->from || i--)
+			continue;
+		outcome->threads = sizes[k];
+		return true;
+	}
+	return false;
+}
+
+/* One row, as often as it is to be repeated; false if it failed */
 static bool do_row(const struct row *row, const char *group,
 		   const struct options *options, bool *first)
 {
 	const char *lacking = lacks(row);
+	struct outcome outcome;
 	bool ok = true;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		struct outcome outcome = { .threads = row->from ? sizes[i] : 0 };
-
-		if (sizes[i] < row->from)
-			continue;
+	for (i = 0; nth_of(row, i, &outcome); i++) {
 		if (!lacking)
 			run_row(row, options, &outcome);
 		ok &= !outcome.failed;
@@ -287,8 +317,6 @@ static bool do_row(const struct row *row, const char *group,
 			write_row(row, group, options, &outcome, lacking,
 				  *first);
 		*first = false;
-		if (!row->from)
-			break;
 	}
 	return ok;
 }

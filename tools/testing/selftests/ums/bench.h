@@ -25,6 +25,7 @@
  * @count: Operations in a batch; set before, but the row may change it.
  * @batches: BATCHES, but the row may do with less.
  * @threads: How many, of a row that is to be repeated with more; else 0.
+ * @cpus: How many, of a row that is to be repeated on more; else 0.
  * @value: For one operation, by batch.
  * @failed: Something went wrong, the values are void.
  */
@@ -32,6 +33,7 @@ struct result {
 	unsigned int count;
 	unsigned int batches;
 	unsigned int threads;
+	unsigned int cpus;
 	double value[BATCHES];
 	bool failed;
 };
@@ -48,6 +50,7 @@ enum bench_needs { NEEDS_NOTHING, NEEDS_UMS, NEEDS_USER_SWITCH };
  * @count: Operations in a batch; 0 for COUNT.
  * @from: It is to be repeated with more and more threads, from so many on; 0
  *	if it is not.
+ * @by_cpus: It is to be repeated on 1, 2 and 4 cpus, as far as there are.
  * @varies: It depends on what others do: allocators, or the kernel's choice of
  *	who runs next. That it is not the same the second time is no failure.
  * @unit: Of the values; nanoseconds if NULL.
@@ -59,6 +62,7 @@ struct row {
 	enum bench_needs needs;
 	unsigned int count;
 	unsigned int from;
+	bool by_cpus;
 	bool varies;
 	const char *unit;
 };
@@ -248,6 +252,16 @@ void ring_futex(struct result *result);
 void ring_cond(struct result *result);
 void ring_library_chan(struct result *result);
 void ring_library_cond(struct result *result);
+
+/* bench_jobs.c: short jobs, given to other threads and taken back */
+void jobs_pthread(struct result *result);
+void jobs_thread_each(struct result *result);
+void jobs_library(struct result *result);
+
+/* bench_latency.c: from the end of a sleep to the thread that slept */
+void latency_plain(struct result *result);
+void latency_fifo(struct result *result);
+void latency_library(struct result *result);
 
 /* bench_many.c: the creation, the memory and the end of many threads */
 void many_plain_creation(struct result *result);

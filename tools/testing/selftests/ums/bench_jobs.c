@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * UMS benchmarks: short jobs. One thread gives FAN of them at a time to others,
+ * and takes each back when it is done, on one cpu and on several.
+ *
+ * The workers belong to the list of the first scheduler. The others steal: what
+ * they run is what they find there.
+ */
+#include <sched.h>
+#include <ums/ums.h>
+
+#include "bench.h"
+
+#define FAN		16
+#define MAX_CPUS	4
+/* Turns of a loop of two instructions, 1,000 of them */
+#define TURNS		500
+
+static void work(void)
+{
+	unsigned int i;
+
+	for (i = TURNS; i; i--)
+		asm volatile("" : : : "memory");
+}
+
+static void pin(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+enum { NO_JOB, JOB };
+
+/**
+ * struct pool - Those who do the jobs
+ *
+ * @result: Of the row.
+ * @lock: Protects @todo and @done, of plain threads.
+ * @given: There is something in @todo; with @lock.
+ * @taken: There is something in @done; with @lock.
+ * @todo: Jobs to do, of plain threads.
+ * @done: Jobs that are done.
+ * @stop: There will be no more.
+ * @todo_chan: Jobs to do, of workers.
+ * @done_chan: Jobs that are done.
+ * @list: Where workers come from.
+ * @left: Workers that have not terminated.
+ */
+struct pool {
+	struct result *result;
+	pthread_mutex_t lock;
+	pthread_cond_t given;
+	pthread_cond_t taken;
+	unsigned int todo;
+	unsigned int done;
+	bool stop;
+	ums_chan_t *todo_chan;
+	ums_chan_t *done_chan;
+	ums_completion_list_t *list;
+	unsigned int left;
+};
+
+/* A thread of a pool, on a cpu of its own choice */
+struct hand {
+	struct pool *pool;
+	unsigned int cpu;
+	pthread_t thread;
+};
+
+static void *work_when_given(void *arg)
+{
+	struct hand *hand = arg;
+	struct pool *pool = hand->pool;
+
+	pin(hand->cpu);
+	pthread_mutex_lock(&pool->lock);
+	for (;;) {
+		while (!pool->todo && !pool->stop)
+			pthread_cond_wait(&pool->given, &pool->lock);
+		if (!pool->todo)
+			break;
+		pool->todo--;
+		pthread_mutex_unlock(&pool->lock);
+		work();
+		pthread_mutex_lock(&pool->lock);
+		if (++pool->done == 1)
+			pthread_cond_signal(&pool->taken);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return NULL;
+}
+
+static void give_to_threads(unsigned int count, void *arg)
+{
+	struct pool *pool = arg;
+	unsigned int left;
+
+	for (count /= FAN; count; count--) {
+		for (left = FAN; left; left--) {
+			pthread_mutex_lock(&pool->lock);
+			pool->todo++;
+			pthread_cond_signal(&pool->given);
+			pthread_mutex_unlock(&pool->lock);
+		}
+		pthread_mutex_lock(&pool->lock);
+		for (left = FAN; left; left -= pool->done, pool->done = 0)
+			while (!pool->done)
+				pthread_cond_wait(&pool->taken, &pool->lock);
+		pthread_mutex_unlock(&pool->lock);
+	}
+}
+
+void jobs_pthread(struct result *result)
+{
+	struct pool pool = {
+		.result = result,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.given = PTHREAD_COND_INITIALIZER,
+		.taken = PTHREAD_COND_INITIALIZER,
+	};
+	struct hand hands[FAN];
+	int i;
+
+	result->count = TOTAL / BATCHES / FAN * FAN;
+	for (i = 0; i < FAN; i++) {
+		hands[i].pool = &pool;
+		hands[i].cpu = i % result->cpus;
+		if (pthread_create(&hands[i].thread, NULL, work_when_given,
+				   &hands[i]))
+			bench_die("pthread_create");
+	}
+	measure(result, give_to_threads, 1, &pool);
+	pthread_mutex_lock(&pool.lock);
+	pool.stop = true;
+	pthread_cond_broadcast(&pool.given);
+	pthread_mutex_unlock(&pool.lock);
+	for (i = 0; i < FAN; i++)
+		pthread_join(hands[i].thread, NULL);
+}
+
+static void *work_once(void *arg)
+{
+	struct hand *hand = arg;
+
+	if (hand->cpu)
+		pin(hand->cpu);
+	work();
+	return NULL;
+}
+
+static void make_threads(unsigned int count, void *arg)
+{
+	struct result *result = arg;
+	struct hand hands[FAN];
+	int i;
+
+	for (count /= FAN; count; count--) {
+		for (i = 0; i < FAN; i++) {
+			hands[i].cpu = i % result->cpus;
+			if (pthread_create(&hands[i].thread, NULL, work_once,
+					   &hands[i]))
+				bench_die("pthread_create");
+		}
+		for (i = 0; i < FAN; i++)
+			pthread_join(hands[i].thread, NULL);
+	}
+}
+
+void jobs_thread_each(struct result *result)
+{
+	measure(result, make_threads, 1, result);
+}
+
+static void *work_when_sent(void *arg)
+{
+	struct pool *pool = arg;
+	int job;
+
+	while (!ums_chan_receive(pool->todo_chan, &job) && job == JOB) {
+		work();
+		ums_chan_send(pool->done_chan, &job);
+	}
+	return NULL;
+}
+
+static void send_jobs(unsigned int count, void *arg)
+{
+	struct pool *pool = arg;
+	int i, job = JOB;
+
+	for (count /= FAN; count; count--) {
+		for (i = 0; i < FAN; i++)
+			ums_chan_send(pool->todo_chan, &job);
+		for (i = 0; i < FAN; i++)
+			if (ums_chan_receive(pool->done_chan, &job))
+				pool->result->failed = true;
+	}
+}
+
+static void *lead(void *arg)
+{
+	struct pool *pool = arg;
+	int i, job = NO_JOB;
+
+	measure(pool->result, send_jobs, 1, pool);
+	for (i = 0; i < FAN; i++)
+		ums_chan_send(pool->todo_chan, &job);
+	return NULL;
+}
+
+/* Run it, and whom it switches to, until there is nothing to do for us */
+static void run_worker(struct pool *pool, ums_context_t *context)
+{
+	struct ums_event event;
+	int reason;
+
+	for (;;) {
+		reason = ums_run(context, &event);
+		if (reason >= 0)
+			context = ums_event_context(&event);
+		else if (errno != EAGAIN && errno != EINTR)
+			bench_die("ums_run");
+		if (reason == UMS_REASON_BLOCKED)
+			return;
+		if (reason == UMS_REASON_TERMINATED) {
+			__atomic_sub_fetch(&pool->left, 1, __ATOMIC_ACQ_REL);
+			return;
+		}
+		if (reason == UMS_REASON_YIELDED && !ums_set_aside(context))
+			return;
+	}
+}
+
+static void serve(struct pool *pool)
+{
+	/* With others about, who may end the last one, and whom it is told */
+	int timeout = pool->result->cpus > 1 ? 0 : -1;
+	struct ums_event event;
+
+	while (UT_LOAD(pool->left)) {
+		if (ums_dequeue(pool->list, &event, 1, timeout) != 1)
+			__builtin_ia32_pause();
+		else if (event.reason == UMS_REASON_TERMINATED)
+			__atomic_sub_fetch(&pool->left, 1, __ATOMIC_ACQ_REL);
+		else
+			run_worker(pool, ums_event_context(&event));
+	}
+}
+
+static void *steal(void *arg)
+{
+	struct hand *hand = arg;
+	ums_completion_list_t *own;
+
+	pin(hand->cpu);
+	if (create_ums_completion_list(&own) || ums_scheduler_enter(own))
+		bench_die("ums_scheduler_enter");
+	serve(hand->pool);
+	ums_scheduler_leave();
+	delete_ums_completion_list(own);
+	return NULL;
+}
+
+void jobs_library(struct result *result)
+{
+	struct pool pool = { .result = result, .left = FAN + 1 };
+	ums_context_t *context[FAN + 1];
+	pthread_t thread[FAN + 1];
+	struct hand hands[MAX_CPUS];
+	int i;
+
+	result->count = TOTAL / BATCHES / FAN * FAN;
+	if (ums_chan_create(FAN, sizeof(int), &pool.todo_chan) ||
+	    ums_chan_create(FAN, sizeof(int), &pool.done_chan) ||
+	    create_ums_completion_list(&pool.list) ||
+	    ums_list_hand_over(pool.list) || ums_scheduler_enter(pool.list))
+		bench_die("ums_scheduler_enter");
+	for (i = 0; i <= FAN; i++)
+		if (ums_spawn(pool.list, i < FAN ? work_when_sent : lead, &pool,
+			      NULL, &context[i], &thread[i]))
+			bench_die("ums_spawn");
+	for (i = 1; i < (int)result->cpus; i++) {
+		hands[i].pool = &pool;
+		hands[i].cpu = i;
+		if (pthread_create(&hands[i].thread, NULL, steal, &hands[i]))
+			bench_die("pthread_create");
+	}
+	serve(&pool);
+	ums_scheduler_leave();
+	for (i = 1; i < (int)result->cpus; i++)
+		pthread_join(hands[i].thread, NULL);
+	for (i = 0; i <= FAN; i++) {
+		pthread_join(thread[i], NULL);
+		delete_ums_thread_context(context[i]);
+	}
+	ums_chan_destroy(pool.todo_chan);
+	ums_chan_destroy(pool.done_chan);
+	if (delete_ums_completion_list(pool.list))
+		result->failed = true;
+}
