@@ -21,8 +21,8 @@
  * handles a signal or is stopped (pull.c). Only then comes the other exit work.
  *
  * A spurious wakeup never runs a parked thread: each sleep is in a loop around
- * the acquire of &ums_task.vp. The sleeps are interruptible, and no lock is
- * held. A worker is frozen here by way of its signals, so that it is LOCKED and
+ * the acquire of &ums_task.vp, or before one. The sleeps end by a signal, and no
+ * lock is held. A worker is frozen here by way of its signals, so that it is LOCKED and
  * nobody gives a VP to a frozen thread; a scheduler where it sleeps.
  *
  *	giver				parker
@@ -203,7 +203,7 @@ static bool ums_exit_worker(struct ums_task *ut, struct pt_regs *regs)
  * current is a scheduler that a debugger follows by single steps, through
  * ums_execute() as well. Its trap is a signal, for which it wants its VP back, at
  * each of them: who was executed would get as far as to user mode by luck only.
- * A tick is enough for that.
+ * A tick or two is enough for that, where the cpu is not contended.
  */
 static void ums_let_carrier_run(struct ums_task *ut)
 {

@@ -108,9 +108,11 @@ struct ums_list_object {
  * @self: Of the worker while that is there; under ums_lock.
  * @next_item: Next one of what dequeue_ums_completion_list_items() returned.
  * @waits: The worker has given its processor away, to wait; see wait.c.
- * @wait_state: Of its &struct ums_waiter, while it has one.
+ * @wait_state: Of its &struct ums_waiter. It has one at a time, from
+ *	ums_waiter_init() to the end of ums_wait().
  * @handed_by: Who has handed his processor to this one, and waits; see wait.c.
- * @hops: How often the processor was handed on since a scheduler had it.
+ * @hops: How often the processor was handed on, up to this worker, since it
+ *	came from a scheduler to one that waited.
  * @next_woken: Next one of &ums_list_object.woken or &ums_list_object.left.
  * @user: UMS_THREAD_USER_CONTEXT.
  * @thread: The worker, as soon as @slot says that there is one.

@@ -188,8 +188,9 @@ UMS_API int ums_cond_wait(ums_cond_t *cond, ums_mutex_t *mutex)
 	if (ums_self.list || !(ums_load(&mutex->state) & HELD))
 		return ums_error(EPERM);
 
-	ums_waiter_init(&self);
 	ums_mutex_lock_internal(&cond->lock);
+	/* Not before: a worker has one state, and may have had to wait here */
+	ums_waiter_init(&self);
 	ums_waiters_append(&cond->waiters, &self);
 	ums_mutex_unlock_internal(&cond->lock);
 	ums_mutex_unlock_internal(mutex);

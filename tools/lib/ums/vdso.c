@@ -148,23 +148,34 @@ static uintptr_t find(const struct image *image, const char *name)
 	return 0;
 }
 
+/* Like the functions of the vDSO, which leave errno (@before) alone */
+static long result_of(long ret, int before)
+{
+	if (ret < 0)
+		ret = -errno;
+	errno = before;
+	return ret;
+}
+
 /* Called by run.c, whose stack is not aligned */
 static UMS_REALIGN long execute_by_call(struct ums_context *self,
 					struct ums_context *target)
 {
-	long ret = ums_kernel_execute(-1, ums_load(&target->id), NULL,
-				      UMS_EXECUTE_SAVE);
+	int error = errno;
 
 	(void)self;
-	return ret < 0 ? -errno : ret;
+	return result_of(ums_kernel_execute(-1, ums_load(&target->id), NULL,
+					    UMS_EXECUTE_SAVE), error);
 }
 
 static UMS_REALIGN long yield_by_call(struct ums_context *self, __u64 param)
 {
 	struct ums_yield arg = { .param = param };
+	int error = errno;
 
 	(void)self;
-	return ums_kernel_ctl(UMS_CTL_YIELD, -1, &arg, sizeof(arg)) ? -errno : 0;
+	return result_of(ums_kernel_ctl(UMS_CTL_YIELD, -1, &arg, sizeof(arg)),
+			 error);
 }
 
 struct ums_vdso ums_vdso = {

@@ -58,8 +58,9 @@
  *
  * Until then nobody but the successor knows of the waiter: it is in no list, and
  * who wakes it does nothing (WAITING). The successor is the waiter's business
- * alone, from the list to the switch. Nobody can be in its place: who was on the
- * list is in a wait, and looks at handed_by as soon as it goes on. What ASIDE
+ * alone, from the list to the switch, and so are those that are on the list while
+ * it takes one: they wait until a waiter that was stopped there is run again. Who
+ * was on the list is in a wait, and looks at handed_by when it goes on. What ASIDE
  * holds: the waiter takes a reference to itself for it, the successor drops its
  * own, and the list has a user as before.
  *
@@ -71,7 +72,7 @@
  * very cpu that another scheduler needs to get on. So, once in a great many
  * turns, the waiter offers the cpu to other threads.
  *
- * Nothing here locks or allocates.
+ * Nothing here locks or allocates, but memory may be freed.
  */
 #include <linux/futex.h>
 #include <sched.h>
@@ -119,14 +120,26 @@ static UMS_NOINLINE void wait_in_kernel(struct ums_waiter *waiter)
 	errno = error;
 }
 
-/* The caller, @self, has not switched to @next after all */
+static inline bool is_worker(void)
+{
+	return ums_load(&ums_self.worker_slot->state) == UMS_STATE_RUNNING;
+}
+
+/*
+ * The caller, @self, has not switched to @next after all. If that has run
+ * meanwhile, which takes that both were released, it has taken over as well: then
+ * it is on no list, and @self is aside or on the list, as any that runs all the
+ * same.
+ */
 static UMS_NOINLINE long yield_instead(struct ums_context_object *self,
 				       struct ums_context_object *next)
 {
-	if (ums_swap(&next->handed_by, NULL))
+	if (ums_swap(&next->handed_by, NULL)) {
 		ums_dec(&self->refs);
-	ums_list_return_woken(next);
-	return ums_vdso.yield(self->slot, 0);
+		ums_list_return_woken(next);
+	}
+	return is_worker() ? ums_vdso.yield(ums_self.worker_slot, 0) :
+			     -ENOTCONN;
 }
 
 /* Give the processor to the next one of the list, else to the scheduler */
@@ -165,11 +178,6 @@ static inline void take_over(struct ums_context_object *self)
 	if (ums_unlikely(!change(&from->wait_state, UMS_WAIT_WAITING,
 				 UMS_WAIT_ASIDE)))
 		ums_list_push_woken(from);
-}
-
-static inline bool is_worker(void)
-{
-	return ums_load(&ums_self.worker_slot->state) == UMS_STATE_RUNNING;
 }
 
 /* The caller, a worker: 0, or it is none any more */

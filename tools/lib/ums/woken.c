@@ -30,6 +30,7 @@
  */
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -68,8 +69,8 @@ void ums_list_wake_sleepers(struct ums_list_object *list)
 	const __u64 one = 1;
 	int error = errno;
 
-	/* That it is full already is fine */
-	if (write(list->wake_fd, &one, sizeof(one)) < 0)
+	/* That it is full already is fine. Not write(): no cancellation here. */
+	if (syscall(SYS_write, list->wake_fd, &one, sizeof(one)) < 0)
 		errno = error;
 }
 

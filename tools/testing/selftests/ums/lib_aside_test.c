@@ -271,6 +271,28 @@ TEST_F(aside, one_at_a_time_come_in_order)
 	EXPECT_EQ(0, end_waiters(aside));
 }
 
+/* A worker may have to wait for the lock inside, which is no signal */
+TEST_F(aside, lock_of_a_condition_is_no_condition)
+{
+	struct aside *aside = &self->aside;
+	struct ums_event event;
+	ums_context_t *context;
+
+	ASSERT_EQ(0, ums_mutex_trylock(&conds[0].lock));
+	ASSERT_EQ(0, ums_spawn(aside->list, wait_for_signal, aside, NULL,
+			       &aside->contexts[0], &aside->threads[0]));
+	aside->nr_workers++;
+	context = aside->contexts[0];
+	ASSERT_EQ(1, ums_dequeue(aside->list, &event, 1, -1));
+	ASSERT_EQ(0, run_to_wait(aside, context));
+	ASSERT_EQ(0, ums_mutex_unlock(&conds[0].lock));
+	/* It is woken, and then waits for the signal */
+	EXPECT_EQ(0, run_to_wait(aside, context));
+	EXPECT_EQ(0, run_to_wait(aside, context));
+	ASSERT_EQ(0, ums_cond_signal(&conds[0]));
+	EXPECT_EQ(0, run_to_end(aside, context));
+}
+
 /* Those that were left come before those that were woken later */
 TEST_F(aside, left_ones_come_first)
 {

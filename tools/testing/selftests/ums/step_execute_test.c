@@ -14,7 +14,7 @@
 
 /* Turns of the worker to see, and calls that they may take: one each, nearly */
 #define TURNS		20
-#define CALLS_MAX	25
+#define CALLS_MAX	40
 
 /**
  * struct seen - In shared memory

@@ -248,7 +248,7 @@ int ums_list_accept_waiters(ums_completion_list_t *list);
  *			make_ready(context);
  *
  * EINVAL: it does not wait for a mutex, condition variable or channel. EAGAIN:
- * it need not wait any longer. EOPNOTSUPP: its list was not made for it, see
+ * it need not wait any longer, or is aside already. EOPNOTSUPP: its list was not made for it, see
  * ums_list_accept_waiters().
  */
 int ums_set_aside(ums_context_t *context);
@@ -268,7 +268,9 @@ int ums_set_aside(ums_context_t *context);
  *		context = ums_event_context(&event);
  *
  * It has its processor back after a limited number of such switches, and as soon
- * as one of them finds that the kernel has something for the list.
+ * as one of them finds that the kernel has something for the list. It has to run
+ * those again that were preempted, or have blocked, some time: one of them may be
+ * about to run the next of the list, which the list does not have meanwhile.
  *
  * Errors as ums_list_accept_waiters().
  */
