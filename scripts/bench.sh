@@ -8,7 +8,7 @@
 # CLOCK=wall is time. ROWS, words, selects rows; then there are no files.
 #
 # The kernel is the release kernel; where instructions are counted, with static
-# keys (config/bench.config says why they are not there else).
+# keys (config/base.config says why they are not there else).
 #
 # A row that failed, or differs, makes this fail in the end.
 

@@ -21,9 +21,10 @@
  * handles a signal or is stopped (pull.c). Only then comes the other exit work.
  *
  * A spurious wakeup never runs a parked thread: each sleep is in a loop around
- * the acquire of &ums_task.vp, or before one. The sleeps end by a signal, and no
- * lock is held. A worker is frozen here by way of its signals, so that it is LOCKED and
- * nobody gives a VP to a frozen thread; a scheduler where it sleeps.
+ * the acquire of &ums_task.vp, or before one. All but that of a scheduler that has
+ * asked for its VP, or is single-stepped, are interruptible, and no lock is held. A
+ * worker is frozen here by way of its signals, so that it is LOCKED and nobody gives
+ * a VP to a frozen thread; a scheduler where it sleeps.
  *
  *	giver				parker
  *	-----				------
