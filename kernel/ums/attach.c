@@ -4,6 +4,7 @@
  * by detaching, exiting, calling exec, or when its group has lost its last
  * scheduler.
  */
+#include <linux/init.h>
 #include <linux/ptrace.h>
 #include <linux/rculist.h>
 #include <linux/rseq.h>
@@ -18,10 +19,19 @@
 
 #include "ums.h"
 
+static struct kmem_cache *ums_task_cache __ro_after_init;
+
+static int __init ums_task_init(void)
+{
+	ums_task_cache = KMEM_CACHE(ums_task, SLAB_ACCOUNT | SLAB_PANIC);
+	return 0;
+}
+core_initcall(ums_task_init);
+
 /* Binds @ut, of current, to the context @id. */
 static int ums_bind(struct ums_task *ut, u64 id, u32 role)
 {
-	struct ums_group *group = ut->group;
+	struct ums_group *group = ums_group_of(ut);
 	struct ums_ctx *ctx;
 
 	guard(mutex)(&group->mutex);
@@ -98,18 +108,17 @@ long ums_attach(int fd, void __user *arg, size_t size)
 	if (current->ums)
 		return -EBUSY;
 
-	ut = kzalloc(sizeof(*ut), GFP_KERNEL_ACCOUNT);
+	ut = kmem_cache_zalloc(ums_task_cache, GFP_KERNEL);
 	if (!ut)
 		return -ENOMEM;
 	ut->task = current;
 	ut->start_runtime = task_sched_runtime(current);
 	ut->list = list;
-	ut->group = list->group;
-	ut->user_switch = ut->group->user_switch && ums_arch_user_switch();
+	ut->user_switch = ums_group_of(ut)->user_switch && ums_arch_user_switch();
 	if (attach.role == UMS_ROLE_SCHEDULER) {
 		ut->own_vp = ums_vp_alloc(ut);
 		if (!ut->own_vp) {
-			kfree(ut);
+			kmem_cache_free(ums_task_cache, ut);
 			return -ENOMEM;
 		}
 		ut->vp = ut->own_vp;
@@ -119,10 +128,10 @@ long ums_attach(int fd, void __user *arg, size_t size)
 	if (err) {
 		if (ut->own_vp)
 			ums_vp_free(ut->own_vp);
-		kfree(ut);
+		kmem_cache_free(ums_task_cache, ut);
 		return err;
 	}
-	refcount_inc(&ut->group->refs);
+	refcount_inc(&ums_group_of(ut)->refs);
 	refcount_inc(&ut->list->refs);
 	if (ut->user_switch) {
 		set_task_syscall_work(current, UMS);
@@ -194,18 +203,29 @@ static void ums_last_scheduler_gone(struct ums_group *group)
 		ums_apply_orphan_policy(group);
 }
 
+/* current, @ut, has terminated; the lock of its context is held. */
+static void ums_leave_ctx(struct ums_task *ut)
+{
+	struct ums_ctx *ctx = ut->ctx;
+
+	lockdep_assert_held(&ctx->lock);
+
+	ctx->ut = NULL;
+	ums_late_del(ums_group_of(ut), ctx);
+	ctx->run_ns = task_sched_runtime(current) - ut->start_runtime;
+}
+
 static void ums_detach_scheduler(struct ums_task *ut)
 {
 	struct ums_vp *vp = ut->own_vp;
 	struct ums_ctx *ctx = ut->ctx;
 	bool home;
 
-	mutex_lock(&ut->group->mutex);
+	mutex_lock(&ums_group_of(ut)->mutex);
 	list_del_rcu(&vp->node);
-	mutex_unlock(&ut->group->mutex);
+	mutex_unlock(&ums_group_of(ut)->mutex);
 
 	raw_spin_lock_irq(&ctx->lock);
-	ctx->stats.run_ns = task_sched_runtime(current) - ut->start_runtime;
 	raw_spin_lock(&vp->lock);
 	vp->owner = NULL;
 	home = vp->carrier == ut;
@@ -220,7 +240,7 @@ static void ums_detach_scheduler(struct ums_task *ut)
 	}
 	raw_spin_unlock(&vp->lock);
 	ums_ctx_move(ctx, UMS_STATE_TERMINATED);
-	ctx->ut = NULL;
+	ums_leave_ctx(ut);
 	WRITE_ONCE(ctx->slot->vp_ids, UMS_VP_IDS_NONE);
 	raw_spin_unlock_irq(&ctx->lock);
 	if (home)
@@ -236,11 +256,10 @@ static void ums_detach_worker(struct ums_task *ut, u64 exit_code)
 	/* Whom the vDSO would take for its scheduler if it is about to yield. */
 	WRITE_ONCE(ctx->slot->vp, ums_ctx_index(ctx));
 	/* Before anybody knows: then it is no reason to kill the process. */
-	atomic_dec(&ut->group->nr_workers);
+	atomic_dec(&ums_group_of(ut)->nr_workers);
 
 	rcu_read_lock(); /* keeps @wake */
 	raw_spin_lock_irq(&ctx->lock);
-	ctx->stats.run_ns = task_sched_runtime(current) - ut->start_runtime;
 	ums_ctx_transition(ctx, UMS_STATE_TERMINATED, UMS_REASON_TERMINATED, 0,
 			   exit_code);
 	if (ut->vp)
@@ -251,7 +270,7 @@ static void ums_detach_worker(struct ums_task *ut, u64 exit_code)
 		ums_list_queue(ut->list, ctx);
 		notify = true;
 	}
-	ctx->ut = NULL;
+	ums_leave_ctx(ut);
 	raw_spin_unlock_irq(&ctx->lock);
 	if (wake)
 		wake_up_process(wake);
@@ -270,7 +289,7 @@ static void ums_detach_worker(struct ums_task *ut, u64 exit_code)
 void ums_detach_current(u64 exit_code)
 {
 	struct ums_task *ut = current->ums;
-	struct ums_group *group = ut->group;
+	struct ums_group *group = ums_group_of(ut);
 	bool scheduler = ums_is_scheduler(ut);
 
 	trace_ums_detach(ut->ctx->id, exit_code);

@@ -39,6 +39,7 @@
  * with what user code may make of them at the same time: a context in USER_HELD
  * belongs to whoever has changed its slot from READY | USER.
  */
+#include <linux/init.h>
 #include <linux/sched.h>
 #include <linux/sched/cputime.h>
 #include <linux/slab.h>
@@ -49,6 +50,18 @@
 #include <trace/events/ums.h>
 
 #include "ums.h"
+
+static struct kmem_cache *ums_ctx_cache __ro_after_init;
+
+static int __init ums_ctx_init(void)
+{
+	BUILD_BUG_ON(BIT(BITS_PER_TYPE(u16)) < CONFIG_NR_CPUS);
+
+	ums_ctx_cache = KMEM_CACHE(ums_ctx, SLAB_ACCOUNT | SLAB_HWCACHE_ALIGN |
+				   SLAB_PANIC);
+	return 0;
+}
+core_initcall(ums_ctx_init);
 
 /**
  * ums_ctx_visible_state - State of a context as its user sees it
@@ -69,12 +82,12 @@ u32 ums_ctx_visible_state(const struct ums_ctx *ctx)
 	return ctx->state;
 }
 
-static __always_inline void ums_show_event(struct ums_ctx *ctx)
+/* @version is even, and larger than the last one. */
+static __always_inline void ums_show_event(struct ums_context *slot,
+					   const struct ums_event *event,
+					   u64 version)
 {
-	const struct ums_event *event = &ctx->event;
-	struct ums_context *slot = ctx->slot;
-
-	WRITE_ONCE(slot->event_version, ++ctx->event_version);
+	WRITE_ONCE(slot->event_version, version - 1);
 	smp_wmb(); /* no field changes while the old version is seen */
 	WRITE_ONCE(slot->event_ctx, event->ctx);
 	WRITE_ONCE(slot->event_reason, event->reason);
@@ -85,16 +98,53 @@ static __always_inline void ums_show_event(struct ums_ctx *ctx)
 	WRITE_ONCE(slot->event_node, event->node);
 	WRITE_ONCE(slot->event_seq, event->seq);
 	/* Pairs with the acquire of the reader in user space. */
-	smp_store_release(&slot->event_version, ++ctx->event_version);
+	smp_store_release(&slot->event_version, version);
+}
+
+static __always_inline void ums_fill_event(const struct ums_ctx *ctx,
+					   struct ums_event *event)
+{
+	const struct ums_last *last = &ctx->last;
+
+	event->ctx = ctx->id;
+	event->cookie = ctx->cookie;
+	event->reason = last->reason;
+	event->cause = last->cause;
+	event->arg = last->arg;
+	event->time_ns = last->time_ns;
+	event->cpu = last->cpu;
+	event->node = cpu_to_node(last->cpu);
+	event->seq = last->seq;
 }
 
 /**
- * ums_ctx_show_event - Show the last event of a context in its slot
- * @ctx: The context; the lock that protects its event is held.
+ * ums_ctx_event - Get the last event of a worker
+ * @ctx: Its context; the lock is held.
+ * @event: Set to it; all zero if there was none.
  */
-void ums_ctx_show_event(struct ums_ctx *ctx)
+void ums_ctx_event(const struct ums_ctx *ctx, struct ums_event *event)
 {
-	ums_show_event(ctx);
+	lockdep_assert_held(&ctx->lock);
+
+	if (ctx->last.reason)
+		ums_fill_event(ctx, event);
+	else
+		memset(event, 0, sizeof(*event));
+}
+
+/**
+ * ums_ctx_tell - Tell a scheduler of the last event of a worker
+ * @ctx: Context of the worker; its lock is held.
+ * @vp: VP of the scheduler; its lock is held.
+ */
+void ums_ctx_tell(const struct ums_ctx *ctx, struct ums_vp *vp)
+{
+	lockdep_assert_held(&ctx->lock);
+	lockdep_assert_held(&vp->lock);
+
+	ums_fill_event(ctx, &vp->event);
+	vp->event_version += 2;
+	ums_show_event(vp->slot, &vp->event, vp->event_version);
 }
 
 /**
@@ -133,18 +183,16 @@ void ums_ctx_transition(struct ums_ctx *ctx, u32 state, u32 reason, u32 cause,
 	WRITE_ONCE(ctx->state, state);
 	ctx->seq++;
 	if (reason) {
-		struct ums_event *event = &ctx->event;
+		struct ums_event event;
 
-		event->ctx = ctx->id;
-		event->cookie = ctx->cookie;
-		event->reason = reason;
-		event->cause = cause;
-		event->arg = arg;
-		event->time_ns = ktime_get_ns();
-		event->cpu = raw_smp_processor_id();
-		event->node = numa_node_id();
-		event->seq = ctx->seq;
-		ums_show_event(ctx);
+		ctx->last.reason = reason;
+		ctx->last.cause = cause;
+		ctx->last.arg = arg;
+		ctx->last.time_ns = ktime_get_ns();
+		ctx->last.cpu = raw_smp_processor_id();
+		ctx->last.seq = ctx->seq;
+		ums_fill_event(ctx, &event);
+		ums_show_event(slot, &event, 2 * ctx->seq);
 	}
 	if (state != UMS_STATE_USER_HELD) {
 		/* Pairs with the acquire of a user who waits for a state. */
@@ -180,7 +228,6 @@ static int ums_ctx_remove(struct ums_group *group, u64 id)
 	raw_spin_unlock_irq(&ctx->lock);
 	trace_ums_ctx_delete(id);
 
-	ums_late_del(group, ctx);
 	ums_table_remove(group, ums_ctx_index(ctx));
 	ums_slot_free(group, ums_ctx_index(ctx));
 	kfree_rcu(ctx, rcu);
@@ -217,7 +264,7 @@ long ums_ctx_create(int fd, void __user *arg, size_t size)
 	if (IS_ERR(group))
 		return PTR_ERR(group);
 
-	ctx = kzalloc(sizeof(*ctx), GFP_KERNEL_ACCOUNT);
+	ctx = kmem_cache_zalloc(ums_ctx_cache, GFP_KERNEL);
 	if (!ctx)
 		return -ENOMEM;
 	raw_spin_lock_init(&ctx->lock);
@@ -233,7 +280,7 @@ long ums_ctx_create(int fd, void __user *arg, size_t size)
 	}
 	if (err) {
 		mutex_unlock(&group->mutex);
-		kfree(ctx);
+		kmem_cache_free(ums_ctx_cache, ctx);
 		return err;
 	}
 	WRITE_ONCE(ctx->slot->id, ctx->id);
@@ -299,7 +346,7 @@ static struct ums_group *ums_info_get(int fd, void __user *arg, size_t size,
 	return ums_group_get_by_fd(fd);
 }
 
-/* The last event of a scheduler changes under the lock of its VP. */
+/* What a scheduler was told last is with its VP, and goes with it. */
 static void ums_info_event(struct ums_ctx *ctx, struct ums_event *event)
 {
 	struct ums_vp *vp = ctx->ut ? ctx->ut->own_vp : NULL;
@@ -307,12 +354,45 @@ static void ums_info_event(struct ums_ctx *ctx, struct ums_event *event)
 	lockdep_assert_held(&ctx->lock);
 
 	if (!vp) {
-		*event = ctx->event;
+		ums_ctx_event(ctx, event);
 		return;
 	}
 	raw_spin_lock(&vp->lock);
-	*event = ctx->event;
+	*event = vp->event;
 	raw_spin_unlock(&vp->lock);
+}
+
+static void ums_info_stats(struct ums_ctx *ctx, struct ums_stats *stats)
+{
+	const struct ums_count *count = &ctx->count;
+
+	*stats = (struct ums_stats) {
+		.executed	= count->executed,
+		.blocked	= count->blocked,
+		.yielded	= count->yielded,
+		.preempted	= count->preempted,
+	};
+	if (ctx->ut)
+		stats->run_ns = task_sched_runtime(ctx->ut->task) -
+				ctx->ut->start_runtime;
+	else if (ctx->state == UMS_STATE_TERMINATED)
+		stats->run_ns = ctx->run_ns;
+}
+
+static void ums_info_switches(struct ums_ctx *ctx, struct ums_switches *switches)
+{
+	const struct ums_count *count = &ctx->count;
+
+	*switches = (struct ums_switches) {
+		.user		= READ_ONCE(ctx->slot->switched),
+		.resolved	= count->resolved,
+		.finished	= count->finished,
+		.slow_kernel	= count->slow_kernel,
+		.slow_ids	= count->slow_ids,
+		.slow_busy	= count->slow_busy,
+		.recorded	= count->recorded,
+		.late		= count->late,
+	};
 }
 
 /**
@@ -362,14 +442,10 @@ long ums_ctx_query(int fd, void __user *arg, size_t size)
 		info.value = ctx->role;
 		break;
 	case UMS_INFO_STATS:
-		info.stats = ctx->stats;
-		if (ctx->ut)
-			info.stats.run_ns = task_sched_runtime(ctx->ut->task) -
-					    ctx->ut->start_runtime;
+		ums_info_stats(ctx, &info.stats);
 		break;
 	case UMS_INFO_SWITCHES:
-		info.switches = ctx->switches;
-		info.switches.user = READ_ONCE(ctx->slot->switched);
+		ums_info_switches(ctx, &info.switches);
 		break;
 	case UMS_INFO_EVENT:
 		ums_info_event(ctx, &info.event);

@@ -51,7 +51,7 @@ static enum ums_peek ums_list_peek(struct ums_list *list, u32 *head, u64 *id,
 	if (ctx) {
 		raw_spin_lock_irq(&ctx->lock);
 		if (ctx->unread && ctx->list_id == list->id) {
-			*event = ctx->event;
+			ums_ctx_event(ctx, event);
 			ret = UMS_PEEK_EVENT;
 		}
 		raw_spin_unlock_irq(&ctx->lock);
@@ -77,7 +77,7 @@ static bool ums_list_claim(struct ums_list *list, u64 id, u64 seq)
 	if (ctx) {
 		raw_spin_lock_irq(&ctx->lock);
 		if (ctx->unread && ctx->list_id == list->id) {
-			ours = ctx->event.seq == seq;
+			ours = ctx->last.seq == seq;
 			requeued = !ours;
 			if (ours)
 				ctx->unread = false;

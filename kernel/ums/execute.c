@@ -104,7 +104,7 @@ static void ums_switch_leave(const struct ums_switch *sw)
 		return;
 	}
 	if (sw->caller == ctx)
-		ums_ctx_count(&ctx->stats.yielded, &ctx->slot->yielded);
+		ums_ctx_count(&ctx->count.yielded, &ctx->slot->yielded);
 	if (!other_vp)
 		ums_ctx_move(ctx, sw->save ? UMS_STATE_USER_HELD :
 				   UMS_STATE_READY);
@@ -121,7 +121,7 @@ static struct task_struct *ums_switch_pass(const struct ums_switch *sw)
 	struct ums_vp *vp = self->vp;
 
 	next->unread = false;
-	ums_ctx_count(&next->stats.executed, &next->slot->executed);
+	ums_ctx_count(&next->count.executed, &next->slot->executed);
 	vp->captured = false;
 	vp->ret = 0;
 	WRITE_ONCE(next->slot->vp, vp->index);
@@ -143,16 +143,16 @@ static struct task_struct *ums_switch_pass(const struct ums_switch *sw)
 /* The caller asked the vDSO for a switch: why was it not one in user mode? */
 static void ums_count_slow(const struct ums_switch *sw, u32 state, int err)
 {
-	struct ums_switches *switches = &sw->caller->switches;
+	struct ums_count *count = &sw->caller->count;
 
 	lockdep_assert_held(&sw->caller->lock);
 
 	if (err)
-		switches->slow_busy++;
+		count->slow_busy++;
 	else if (state == UMS_STATE_READY)
-		switches->slow_kernel++;
+		count->slow_kernel++;
 	else
-		switches->slow_ids++;
+		count->slow_ids++;
 }
 
 /* With preemption off */
@@ -186,7 +186,7 @@ static struct ums_ctx *ums_caller(struct ums_task *self)
 
 	if (running == self->gate.index)
 		return self->ctx;
-	return ums_ctx_by_index(self->group, running);
+	return ums_ctx_by_index(ums_group_of(self), running);
 }
 
 /**
@@ -208,7 +208,7 @@ int ums_switch_to(struct ums_task *self, u64 id, const struct pt_regs *save)
 	/* Keeps what is found, and @wake. */
 	preempt_disable();
 	sw.caller = save ? ums_caller(self) : self->ctx;
-	sw.next = ums_ctx_find(self->group, id);
+	sw.next = ums_ctx_find(ums_group_of(self), id);
 	if (!sw.caller || !sw.next)
 		goto out;
 	err = -EINVAL;
@@ -268,14 +268,14 @@ static int ums_check_own_group(struct ums_task *ut, int fd)
 {
 	struct ums_group *group __free(ums_group_put) = NULL;
 
-	if (ut && likely(ums_group_has_fd(ut->group, fd)))
+	if (ut && likely(ums_group_has_fd(ums_group_of(ut), fd)))
 		return 0;
 	group = ums_group_get_by_fd(fd);
 	if (IS_ERR(group))
 		return PTR_ERR(group);
 	if (!ut)
 		return -ENOTCONN;
-	return ut->group == group ? 0 : -EXDEV;
+	return ums_group_of(ut) == group ? 0 : -EXDEV;
 }
 
 static long ums_execute_saving(struct ums_task *ut, u64 ctx)
@@ -369,15 +369,15 @@ void ums_give_back(struct ums_task *ut, u32 reason, u64 arg,
 	preempt_disable();
 	raw_spin_lock_irq(&ctx->lock);
 	if (reason == UMS_REASON_YIELDED)
-		ums_ctx_count(&ctx->stats.yielded, &ctx->slot->yielded);
+		ums_ctx_count(&ctx->count.yielded, &ctx->slot->yielded);
 	else
-		ums_ctx_count(&ctx->stats.preempted, &ctx->slot->preempted);
+		ums_ctx_count(&ctx->count.preempted, &ctx->slot->preempted);
 	ums_ctx_transition(ctx, state, reason, 0, arg);
 	if (save) {
 		ut->held = UMS_HELD_USER;
 		ut->kept = true;
 		ut->kept_left = ums_times_left(ctx);
-		ctx->switches.slow_kernel++;
+		ctx->count.slow_kernel++;
 		ums_publish(ctx);
 	}
 	wake = ums_vp_return(ut);
@@ -387,7 +387,7 @@ void ums_give_back(struct ums_task *ut, u32 reason, u64 arg,
 		ums_list_queue(ut->list, ctx);
 	}
 	raw_spin_unlock_irq(&ctx->lock);
-	ums_serve_home(ut->group, vp);
+	ums_serve_home(ums_group_of(ut), vp);
 	if (wake)
 		ums_hand_off(wake);
 	preempt_enable_no_resched();

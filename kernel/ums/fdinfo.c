@@ -42,8 +42,7 @@ static void ums_show_ctx(struct seq_file *m, struct ums_ctx *ctx)
 {
 	struct pid_namespace *ns = proc_pid_ns(file_inode(m->file)->i_sb);
 	u32 state, role, list_id, vp = 0, user;
-	struct ums_switches switches;
-	struct ums_stats stats;
+	struct ums_count count;
 	pid_t tid = 0;
 	u64 seq;
 
@@ -51,8 +50,7 @@ static void ums_show_ctx(struct seq_file *m, struct ums_ctx *ctx)
 	state = ums_ctx_visible_state(ctx) & ~UMS_STATE_USER;
 	role = ctx->role;
 	list_id = ctx->list_id;
-	stats = ctx->stats;
-	switches = ctx->switches;
+	count = ctx->count;
 	user = READ_ONCE(ctx->slot->switched);
 	seq = ctx->seq;
 	if (ctx->ut) {
@@ -70,12 +68,11 @@ static void ums_show_ctx(struct seq_file *m, struct ums_ctx *ctx)
 	ums_show_number(m, "list", list_id);
 	ums_show_number(m, "vp", vp);
 	seq_printf(m, " executed %llu blocked %llu yielded %llu preempted %llu seq %llu",
-		   stats.executed, stats.blocked, stats.yielded,
-		   stats.preempted, seq);
-	seq_printf(m, " user %u resolved %llu finished %llu slow-kernel %llu slow-ids %llu slow-busy %llu recorded %llu late %llu\n",
-		   user, switches.resolved, switches.finished,
-		   switches.slow_kernel, switches.slow_ids, switches.slow_busy,
-		   switches.recorded, switches.late);
+		   count.executed, count.blocked, count.yielded,
+		   count.preempted, seq);
+	seq_printf(m, " user %u resolved %llu finished %u slow-kernel %llu slow-ids %llu slow-busy %llu recorded %llu late %u\n",
+		   user, count.resolved, count.finished, count.slow_kernel,
+		   count.slow_ids, count.slow_busy, count.recorded, count.late);
 }
 
 /* Shows the contexts of one list, or all if @list_id is 0. */

@@ -156,18 +156,19 @@ static struct ums_group *ums_group_alloc(const struct ums_setup *setup)
 	group = kzalloc(sizeof(*group), GFP_KERNEL_ACCOUNT);
 	if (!group)
 		return ERR_PTR(-ENOMEM);
+	group->max_contexts = setup->max_contexts;
+	err = ums_table_alloc(group);
+	if (err)
+		goto err_free;
 	err = ums_limit_charge(&group->ucounts);
-	if (err) {
-		kfree(group);
-		return ERR_PTR(err);
-	}
+	if (err)
+		goto err_table;
 
 	refcount_set(&group->refs, 1);
 	mutex_init(&group->mutex);
 	group->mm = current->mm;
 	mmgrab(group->mm);
 	group->tgid = get_pid(task_tgid(current));
-	group->max_contexts = setup->max_contexts;
 	group->orphan_policy = setup->orphan_policy;
 	group->user_switch = !(setup->flags & UMS_SETUP_KERNEL_SWITCH) &&
 			     ums_arch_user_switch();
@@ -183,6 +184,12 @@ static struct ums_group *ums_group_alloc(const struct ums_setup *setup)
 	if (!ums_in_use())
 		static_branch_enable(&ums_used);
 	return group;
+
+err_table:
+	ums_table_free(group);
+err_free:
+	kfree(group);
+	return ERR_PTR(err);
 }
 
 /**

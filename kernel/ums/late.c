@@ -27,11 +27,22 @@
 /* How many the timer looks at before it gives others a chance */
 #define UMS_LATE_BATCH	256
 
+/*
+ * Jiffies until what was at @since is late, 0 if it is. If it was for so long that
+ * the count has wrapped that is wrong by %UMS_LATE once.
+ */
+static unsigned int ums_time_left(u16 since)
+{
+	u16 passed = (u16)jiffies - since;
+
+	return passed < UMS_LATE ? UMS_LATE - passed : 0;
+}
+
 static void ums_late_queue(struct ums_group *group, struct ums_ctx *ctx)
 {
 	raw_spin_lock(&group->late_lock);
 	if (list_empty(&ctx->late)) {
-		ctx->late_since = jiffies;
+		ctx->late_since = (u16)jiffies;
 		if (list_empty(&group->late))
 			mod_timer(&group->late_timer, jiffies + UMS_LATE);
 		list_add_tail(&ctx->late, &group->late);
@@ -48,22 +59,24 @@ void ums_late_add(struct ums_group *group, struct ums_ctx *ctx)
 {
 	lockdep_assert_held(&ctx->lock);
 
-	ctx->recorded_at = jiffies;
+	ctx->recorded_at = (u16)jiffies;
 	/* The timer, if it has just taken it off, looks at it after this. */
 	if (list_empty_careful(&ctx->late))
 		ums_late_queue(group, ctx);
 }
 
 /**
- * ums_late_del - A context is being deleted
+ * ums_late_del - A context has no thread any more
  * @group: Its group.
- * @ctx: The context; freed after a grace period.
+ * @ctx: The context; its lock is held.
  */
 void ums_late_del(struct ums_group *group, struct ums_ctx *ctx)
 {
-	raw_spin_lock_irq(&group->late_lock);
+	lockdep_assert_held(&ctx->lock);
+
+	raw_spin_lock(&group->late_lock);
 	list_del_init(&ctx->late);
-	raw_spin_unlock_irq(&group->late_lock);
+	raw_spin_unlock(&group->late_lock);
 }
 
 /* Takes the first one off whose time has come. */
@@ -73,7 +86,7 @@ static struct ums_ctx *ums_late_pop(struct ums_group *group)
 
 	raw_spin_lock_irq(&group->late_lock);
 	ctx = list_first_entry_or_null(&group->late, struct ums_ctx, late);
-	if (ctx && time_before(jiffies, ctx->late_since + UMS_LATE))
+	if (ctx && ums_time_left(ctx->late_since))
 		ctx = NULL;
 	if (ctx)
 		list_del_init(&ctx->late);
@@ -94,12 +107,11 @@ static void ums_late_check(struct ums_group *group, struct ums_ctx *ctx)
 	if (!ut || ctx->state != UMS_STATE_READY || !READ_ONCE(ut->woken) ||
 	    !ums_sleeps_recorded(ut->task))
 		return;
-	if (time_before(jiffies, ctx->recorded_at + UMS_LATE) ||
-	    frozen(ut->task)) {
+	if (ums_time_left(ctx->recorded_at) || frozen(ut->task)) {
 		ums_late_queue(group, ctx);
 		return;
 	}
-	ctx->switches.late++;
+	ctx->count.late++;
 	trace_ums_late(ctx->id, ut->task->pid);
 	ums_wake_up(ut->task);
 }
@@ -121,7 +133,8 @@ static void ums_late_timer(struct timer_list *timer)
 	raw_spin_lock_irq(&group->late_lock);
 	ctx = list_first_entry_or_null(&group->late, struct ums_ctx, late);
 	if (ctx)
-		mod_timer(&group->late_timer, ctx->late_since + UMS_LATE);
+		mod_timer(&group->late_timer,
+			  jiffies + ums_time_left(ctx->late_since));
 	raw_spin_unlock_irq(&group->late_lock);
 }
 

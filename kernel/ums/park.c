@@ -279,7 +279,7 @@ fault:
 /* The VP is back: what ums_execute() returns. */
 static void ums_finish_execute(struct ums_task *ut, struct pt_regs *regs)
 {
-	struct ums_event *event = &ut->ctx->event;
+	struct ums_event *event = &ut->own_vp->event;
 	long ret = event->reason;
 
 	ut->executing = false;

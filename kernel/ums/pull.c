@@ -102,12 +102,12 @@ static bool ums_is_missed(const struct ums_task *ut)
  */
 void ums_wait_served(struct ums_task *ut)
 {
-	struct swait_queue_head *served = &ut->group->served;
+	struct swait_queue_head *served = &ums_group_of(ut)->served;
 	DECLARE_SWAITQUEUE(wait);
 
 	ut->gate.parked = true;
 	prepare_to_swait_exclusive(served, &wait, TASK_KILLABLE);
-	ums_ask_carriers(ut->group);
+	ums_ask_carriers(ums_group_of(ut));
 	smp_mb(); /* (A), pairs with (B) in ums_serve() */
 	if (ums_is_missed(ut) && !fatal_signal_pending(current))
 		schedule();
@@ -156,16 +156,16 @@ static bool ums_unanswered(struct ums_group *group)
  */
 static void ums_wait_for_dump(struct ums_task *ut)
 {
-	struct swait_queue_head *served = &ut->group->served;
+	struct swait_queue_head *served = &ums_group_of(ut)->served;
 	long left = UMS_DUMP_LIMIT;
 	DECLARE_SWAITQUEUE(wait);
 
 	ut->gate.parked = true;
-	ums_ask_carriers(ut->group);
+	ums_ask_carriers(ums_group_of(ut));
 	for (;;) {
 		prepare_to_swait_exclusive(served, &wait, TASK_UNINTERRUPTIBLE);
 		smp_mb(); /* (A), pairs with (B) in ums_serve() */
-		if (!left || !ums_is_missed(ut) || !ums_unanswered(ut->group))
+		if (!left || !ums_is_missed(ut) || !ums_unanswered(ums_group_of(ut)))
 			break;
 		left = schedule_timeout(left);
 	}
@@ -203,7 +203,7 @@ bool ums_pull_dying(struct ums_task *ut, struct pt_regs *regs)
  */
 bool ums_pull_released(struct ums_task *ut, struct pt_regs *regs)
 {
-	if (ums_pull(ut, regs, list_empty(&ut->group->vps)))
+	if (ums_pull(ut, regs, list_empty(&ums_group_of(ut)->vps)))
 		return true;
 	if (!READ_ONCE(ut->vp))
 		ums_wait_served(ut);
@@ -221,5 +221,5 @@ void ums_serve(struct ums_task *ut)
 		return;
 	WRITE_ONCE(ut->vp->serve, false);
 	smp_mb(); /* who asks again after this is answered again */
-	swake_up_all(&ut->group->served);
+	swake_up_all(&ums_group_of(ut)->served);
 }

@@ -118,8 +118,8 @@ ums_finish_switch(struct ums_task *ut, struct ums_vp *vp, enum ums_stage stage,
 	if (running != sw->leaves &&
 	    !(stage == UMS_STAGE_LOAD && running == sw->target))
 		return NULL;
-	from = ums_ctx_by_index(ut->group, sw->leaves);
-	next = ums_ctx_by_index(ut->group, sw->target);
+	from = ums_ctx_by_index(ums_group_of(ut), sw->leaves);
+	next = ums_ctx_by_index(ums_group_of(ut), sw->target);
 	if (!from || !next || from == next)
 		return NULL;
 	if (sw->yield && sw->target != vp->index)
@@ -149,7 +149,7 @@ ums_finish_switch(struct ums_task *ut, struct ums_vp *vp, enum ums_stage stage,
 static noinline bool ums_resume_self(struct ums_task *ut, struct pt_regs *regs)
 {
 	raw_spin_lock_irq(&ut->ctx->lock);
-	ut->ctx->switches.finished++;
+	ut->ctx->count.finished++;
 	raw_spin_unlock_irq(&ut->ctx->lock);
 
 	ums_moved();
@@ -177,8 +177,8 @@ static struct task_struct *ums_hand_over(struct ums_task *ut,
 		ums_arch_forget(&vp->state);
 
 	vp->captured = !finished;
-	next->switches.resolved++;
-	next->switches.finished += finished;
+	next->count.resolved++;
+	next->count.finished += finished;
 
 	if (!ums_vp_leave(ut, UMS_HELD_USER) && !ums_is_scheduler(ut))
 		ums_ctx_move(ut->ctx, UMS_STATE_USER_HELD);
@@ -229,7 +229,7 @@ void ums_resolve(struct ums_task *ut, struct pt_regs *regs)
 	/* Keeps @next. */
 	rcu_read_lock();
 	if (likely(stage == UMS_STAGE_NONE))
-		next = ums_ctx_by_index(ut->group, READ_ONCE(vp->slot->running));
+		next = ums_ctx_by_index(ums_group_of(ut), READ_ONCE(vp->slot->running));
 	else
 		next = ums_finish_switch(ut, vp, stage, &sw, regs);
 

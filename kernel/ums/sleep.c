@@ -94,7 +94,7 @@ static void ums_check_unlocked(struct task_struct *tsk) { }
 /* May the wakeup from the sleep that current is about to begin be recorded? */
 static bool ums_may_record(const struct ums_task *ut, unsigned int state)
 {
-	return (state & TASK_MANAGED) && ut->group->managed_sleep &&
+	return (state & TASK_MANAGED) && ums_group_of(ut)->managed_sleep &&
 	       !ut->gate.unmanaged && !READ_ONCE(ut->released) &&
 	       !(ut->task->flags & (PF_EXITING | PF_DUMPCORE | PF_SIGNALED));
 }
@@ -192,14 +192,14 @@ void __ums_sched_blocked(struct task_struct *tsk)
 		ums_sleep_without_vp(ut, managed);
 	} else if (!managed || ums_record(ut)) {
 		vp = ut->vp;
-		ums_ctx_count(&ctx->stats.blocked, &ctx->slot->blocked);
+		ums_ctx_count(&ctx->count.blocked, &ctx->slot->blocked);
 		ums_ctx_transition(ctx, UMS_STATE_BLOCKED, UMS_REASON_BLOCKED,
 				   cause, arg);
 		wake = ums_vp_return(ut);
 	}
 	raw_spin_unlock_irqrestore(&ctx->lock, flags);
 	if (vp)
-		ums_serve_home(ut->group, vp);
+		ums_serve_home(ums_group_of(ut), vp);
 	if (wake)
 		ums_hand_off(wake);
 	preempt_enable_no_resched();
@@ -270,14 +270,14 @@ void ums_wakeup_recorded(struct task_struct *p)
 		if (unlikely(READ_ONCE(ut->released))) {
 			ums_wake_up(p);
 		} else {
-			ctx->switches.recorded++;
+			ctx->count.recorded++;
 			if (ctx->state == UMS_STATE_BLOCKED) {
 				ums_ctx_transition(ctx, UMS_STATE_READY,
 						   UMS_REASON_READY, 0, 0);
 				ums_list_queue(ut->list, ctx);
 				ums_list_notify_later(ut->list);
 			}
-			ums_late_add(ut->group, ctx);
+			ums_late_add(ums_group_of(ut), ctx);
 		}
 	}
 	raw_spin_unlock_irqrestore(&ctx->lock, flags);

@@ -30,8 +30,8 @@ struct ums_slot_page {
 	struct list_head	partial;
 	struct page		*page;
 	u32			number;
-	int			node;
-	unsigned long		used;
+	u16			node;
+	u16			used;
 	u32			generation[UMS_SLOTS_PER_PAGE];
 };
 
@@ -56,7 +56,7 @@ static struct ums_slot_page *ums_slot_page_add(struct ums_group *group,
 	struct ums_slot_page *sp;
 	int err;
 
-	BUILD_BUG_ON(UMS_SLOTS_PER_PAGE > BITS_PER_LONG);
+	BUILD_BUG_ON(BITS_PER_TYPE(sp->used) < UMS_SLOTS_PER_PAGE);
 
 	if ((u64)group->nr_pages * UMS_SLOTS_PER_PAGE > group->max_contexts)
 		return ERR_PTR(-ENOSPC);

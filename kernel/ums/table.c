@@ -2,38 +2,34 @@
 /*
  * User-mode scheduling: the table of a group's contexts, by index.
  *
- * An array that grows, since every switch in the kernel looks a context up: a
- * test and a load. Readers hold RCU; who changes it holds &ums_group.mutex.
+ * Every switch in the kernel looks a context up: two loads. The pages of the
+ * table are allocated as contexts are created, and stay as long as the group;
+ * who reads an entry holds RCU, who changes one holds &ums_group.mutex.
  */
+#include <linux/gfp.h>
+#include <linux/math.h>
+#include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
-#include <linux/mm.h>
 
 #include "ums.h"
 
-#define UMS_TABLE_MIN	32U
-
-static struct ums_table *ums_table_locked(struct ums_group *group)
+static u32 ums_table_pages(const struct ums_group *group)
 {
-	return rcu_dereference_protected(group->table,
-					 lockdep_is_held(&group->mutex));
+	return DIV_ROUND_UP(group->max_contexts + 1, UMS_CTXS_PER_PAGE);
 }
 
-static struct ums_table *ums_table_grow(struct ums_group *group, u32 index)
+/**
+ * ums_table_alloc - Prepare a new group
+ * @group: The group; its size is known.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ums_table_alloc(struct ums_group *group)
 {
-	struct ums_table *old = ums_table_locked(group), *new;
-	u32 size = max(UMS_TABLE_MIN, roundup_pow_of_two(index + 1));
-
-	new = kvzalloc(struct_size(new, ctx, size), GFP_KERNEL_ACCOUNT);
-	if (!new)
-		return NULL;
-	new->size = size;
-	if (old)
-		memcpy(new->ctx, old->ctx, flex_array_size(old, ctx, old->size));
-	rcu_assign_pointer(group->table, new);
-	if (old)
-		kvfree_rcu(old, rcu);
-	return new;
+	group->table = kvcalloc(ums_table_pages(group), sizeof(*group->table),
+				GFP_KERNEL_ACCOUNT);
+	return group->table ? 0 : -ENOMEM;
 }
 
 /**
@@ -45,15 +41,20 @@ static struct ums_table *ums_table_grow(struct ums_group *group, u32 index)
  */
 int ums_table_add(struct ums_group *group, struct ums_ctx *ctx)
 {
-	struct ums_table *table = ums_table_locked(group);
 	u32 index = ums_ctx_index(ctx);
+	struct ums_table_page **slot = &group->table[index / UMS_CTXS_PER_PAGE];
+	struct ums_table_page *page = *slot;
 
-	if (!table || index >= table->size)
-		table = ums_table_grow(group, index);
-	if (!table)
-		return -ENOMEM;
+	lockdep_assert_held(&group->mutex);
 
-	rcu_assign_pointer(table->ctx[index], ctx);
+	if (!page) {
+		page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+		if (!page)
+			return -ENOMEM;
+		/* Pairs with the dependency in ums_ctx_by_index(). */
+		smp_store_release(slot, page);
+	}
+	rcu_assign_pointer(page->ctx[index % UMS_CTXS_PER_PAGE], ctx);
 	return 0;
 }
 
@@ -64,7 +65,11 @@ int ums_table_add(struct ums_group *group, struct ums_ctx *ctx)
  */
 void ums_table_remove(struct ums_group *group, u32 index)
 {
-	RCU_INIT_POINTER(ums_table_locked(group)->ctx[index], NULL);
+	struct ums_table_page *page = group->table[index / UMS_CTXS_PER_PAGE];
+
+	lockdep_assert_held(&group->mutex);
+
+	RCU_INIT_POINTER(page->ctx[index % UMS_CTXS_PER_PAGE], NULL);
 }
 
 /**
@@ -76,12 +81,18 @@ void ums_table_remove(struct ums_group *group, u32 index)
  */
 struct ums_ctx *ums_table_next(struct ums_group *group, u32 *index)
 {
-	struct ums_table *table = rcu_dereference_protected(group->table, true);
-
-	while (table && *index < table->size) {
+	while (*index <= group->max_contexts) {
+		u32 at = *index % UMS_CTXS_PER_PAGE;
+		struct ums_table_page *page;
 		struct ums_ctx *ctx;
 
-		ctx = rcu_dereference_protected(table->ctx[(*index)++], true);
+		page = group->table[*index / UMS_CTXS_PER_PAGE];
+		if (!page) {
+			*index += UMS_CTXS_PER_PAGE - at;
+			continue;
+		}
+		++*index;
+		ctx = rcu_dereference_protected(page->ctx[at], true);
 		if (ctx)
 			return ctx;
 	}
@@ -94,5 +105,9 @@ struct ums_ctx *ums_table_next(struct ums_group *group, u32 *index)
  */
 void ums_table_free(struct ums_group *group)
 {
-	kvfree(rcu_dereference_protected(group->table, true));
+	u32 i;
+
+	for (i = 0; i < ums_table_pages(group); i++)
+		free_page((unsigned long)group->table[i]);
+	kvfree(group->table);
 }

@@ -57,17 +57,16 @@
 
 #define UMS_SLOTS_PER_PAGE	(PAGE_SIZE / sizeof(struct ums_context))
 
+#define UMS_CTXS_PER_PAGE	(PAGE_SIZE / sizeof(struct ums_ctx *))
+
 /**
- * struct ums_table - Contexts of a group by index
+ * struct ums_table_page - Page of the table of contexts
  *
- * @size: Entries.
- * @rcu: For freeing.
- * @ctx: The entries.
+ * @ctx: By index; NULL where there is none. Read under RCU, changed under
+ *	&ums_group.mutex.
  */
-struct ums_table {
-	u32			size;
-	struct rcu_head		rcu;
-	struct ums_ctx __rcu	*ctx[];
+struct ums_table_page {
+	struct ums_ctx __rcu	*ctx[UMS_CTXS_PER_PAGE];
 };
 
 /**
@@ -80,12 +79,13 @@ struct ums_table {
  *	the address space that may use the group.
  * @tgid: Identity (counted): the thread group that may use it.
  * @ucounts: Who is charged for it, see limit.c.
- * @max_contexts: As set up.
+ * @max_contexts: As set up; constant.
  * @orphan_policy: One of &enum ums_orphan_policy.
  * @user_switch: Its contexts may switch in user mode; constant.
  * @managed_sleep: Wakeups of its workers are recorded, see sleep.c; constant.
  * @watchdog_ms: As set up, 0 for no watchdog.
- * @table: Contexts. Read under RCU, changed under @mutex.
+ * @table: Contexts: index / UMS_CTXS_PER_PAGE -> page, or NULL. Pages are added
+ *	under @mutex, and freed with the group.
  * @pages: index / UMS_SLOTS_PER_PAGE -> &struct ums_slot_page. Read under RCU
  *	by page faults, grows under @mutex, freed with the group.
  * @partial: Slot pages with a free slot; @mutex.
@@ -118,7 +118,7 @@ struct ums_group {
 	bool			user_switch;
 	bool			managed_sleep;
 	u32			watchdog_ms;
-	struct ums_table __rcu	*table;
+	struct ums_table_page	**table;
 	struct xarray		pages;
 	struct list_head	partial;
 	u32			nr_pages;
@@ -189,6 +189,55 @@ struct ums_list {
 };
 
 /**
+ * struct ums_last - An event, what cannot be found again
+ *
+ * @seq: As in &struct ums_event, like all of this.
+ * @arg: See there.
+ * @time_ns: See there.
+ * @cpu: See there.
+ * @cause: See there.
+ * @reason: See there; 0 before the first event.
+ */
+struct ums_last {
+	u64	seq;
+	u64	arg;
+	u64	time_ns;
+	u16	cpu;
+	u8	cause;
+	u8	reason;
+} __packed __aligned(4);
+
+/**
+ * struct ums_count - Counters of a context
+ *
+ * @executed: As in &struct ums_stats.
+ * @blocked: See there.
+ * @yielded: See there.
+ * @preempted: See there.
+ * @resolved: As in &struct ums_switches.
+ * @slow_kernel: See there.
+ * @slow_ids: See there.
+ * @slow_busy: See there.
+ * @recorded: See there.
+ * @finished: See there; takes an interrupt or a fault within some ten
+ *	instructions, which is seldom enough for 32 bits.
+ * @late: See there; once in %UMS_LATE at most.
+ */
+struct ums_count {
+	u64	executed;
+	u64	blocked;
+	u64	yielded;
+	u64	preempted;
+	u64	resolved;
+	u64	slow_kernel;
+	u64	slow_ids;
+	u64	slow_busy;
+	u64	recorded;
+	u32	finished;
+	u32	late;
+};
+
+/**
  * struct ums_ctx - Kernel side of a context
  *
  * Belongs to the group's array; freed by RCU when it is deleted or the group
@@ -207,42 +256,48 @@ struct ums_list {
  * @ring_pos: Where in the list's ring it was last queued; under
  *	&ums_list.lock as well.
  * @seq: Number of transitions.
- * @cookie: From the user.
- * @event: Last event. That of a scheduler is protected by &ums_vp.lock of
- *	its VP instead, as long as it is attached.
- * @event_version: As in the slot; protected like @event.
- * @stats: Counters. &ums_stats.run_ns is only valid after termination.
- * @switches: Counters, but &ums_switches.user, which is in the slot.
- * @ids: As in the slot. Own thread only.
+ * @last: Worker: its last event. What a scheduler was told is in &ums_vp.event.
  * @saved: Times that the kernel saved its registers in the slot at a system call.
  *	Written by whoever carries it.
+ * @cookie: From the user.
+ * @count: How often what happened.
+ * @ids: As in the slot. Own thread only.
  * @recorded_at: When its wakeup was last recorded, in jiffies.
- * @late: In &ums_group.late; &ums_group.late_lock, as is @late_since.
- * @late_since: Since when, in jiffies.
+ * @late_since: Since when it is in &ums_group.late, in jiffies;
+ *	&ums_group.late_lock.
+ * @late: In &ums_group.late, while a thread is attached; &ums_group.late_lock.
+ * @run_ns: Cpu time of the thread. After termination only.
  * @rcu: For freeing.
+ *
+ * There may be many, so it is kept within three cache lines.
  */
 struct ums_ctx {
 	raw_spinlock_t		lock;
-	u32			state;
+	u16			state;
+	u8			role;
+	bool			unread;
 	u64			id;
 	struct ums_context	*slot;
 	struct ums_task		*ut;
-	u32			role;
 	u32			list_id;
 	u32			ring_pos;
-	bool			unread;
 	u64			seq;
-	u64			cookie;
-	struct ums_event	event;
-	u64			event_version;
-	struct ums_stats	stats;
-	struct ums_switches	switches;
-	u32			ids;
+	struct ums_last		last;
 	u32			saved;
-	unsigned long		recorded_at;
-	struct list_head	late;
-	unsigned long		late_since;
-	struct rcu_head		rcu;
+	u64			cookie;
+	struct ums_count	count;
+	union {
+		struct {
+			u32	ids;
+			u16	recorded_at;
+			u16	late_since;
+		};
+		u64		run_ns;
+	};
+	union {
+		struct list_head	late;
+		struct rcu_head		rcu;
+	};
 };
 
 /**
@@ -267,6 +322,8 @@ struct ums_ctx {
  * @state: See @captured. Only where the group switches in user mode.
  * @ret: What a carrier that loads its registers from its slot returns from the
  *	vDSO. As @captured.
+ * @event: What the owner was last told when the VP came back; @lock.
+ * @event_version: As in the owner's slot; @lock.
  * @node: In &ums_group.vps.
  * @rcu: For freeing.
  */
@@ -280,6 +337,8 @@ struct ums_vp {
 	struct ums_context	*slot;
 	bool			captured;
 	long			ret;
+	struct ums_event	event;
+	u64			event_version;
 	struct ums_arch_state	state;
 	struct list_head	node;
 	struct rcu_head		rcu;
@@ -327,8 +386,7 @@ enum ums_held {
  * @gate: Must be first.
  * @task: The thread; constant.
  * @user_switch: It may switch in user mode; constant.
- * @group: Counted; constant.
- * @list: Counted; constant.
+ * @list: Counted, as is its group; constant.
  * @ctx: Cannot be deleted while the thread is attached; constant.
  * @own_vp: Scheduler: its VP; constant.
  * @vp: The VP that this thread holds, or NULL. Set by others only while NULL
@@ -339,15 +397,12 @@ enum ums_held {
  *	&ums_ctx.lock.
  * @kept: User-held, but its kernel thread has the same registers still: it left
  *	by a system call of its own. Own thread only.
- * @kept_left: ums_times_left() then. If it is another number now, user code has
- *	come back and left anew. Own thread only.
  * @hidden: User-held, and its slot says RUNNING: it has a signal to handle, and
  *	nobody shall switch to it before. Own thread only.
- * @held: Where its user state is. Set to KERNEL by the thread alone, to USER
- *	by the thread under &ums_ctx.lock.
- * @uevent: Scheduler in ums_execute(): where the event goes, or NULL.
- * @deferred: Worker: what it still has to do with a VP. Own thread only.
- * @deferred_arg: Parameter or context id. Own thread only.
+ * @held: Where its user state is, an &enum ums_held. Set to KERNEL by the thread
+ *	alone, to USER by the thread under &ums_ctx.lock.
+ * @deferred: Worker: what it still has to do with a VP, an &enum ums_deferred.
+ *	Own thread only.
  * @executing: Scheduler: parked or about to park in ums_execute(). Own
  *	thread only.
  * @released: Worker: the last scheduler is gone, become a plain thread.
@@ -355,34 +410,47 @@ enum ums_held {
  * @woken: Its wakeup from a managed sleep was recorded. pi_lock of the thread;
  *	read without.
  * @fault: A page fault from user mode is being handled. Own thread only.
- * @fault_address: Its address. Own thread only.
  * @start_runtime: Cpu time at attachment, ns.
- * @rcu: For freeing.
+ * @kept_left: ums_times_left() when it was @kept. If it is another number now,
+ *	user code has come back and left anew. Own thread only.
+ * @uevent: Scheduler in ums_execute(): where the event goes, or NULL. Own thread
+ *	only.
+ * @deferred_arg: Worker with something @deferred: parameter or context id. Own
+ *	thread only.
+ * @fault_address: In a @fault, when nothing can be @deferred, and no scheduler in
+ *	ums_execute(): its address. Own thread only.
+ * @rcu: For freeing, by the thread.
  */
 struct ums_task {
 	struct ums_gate		gate;
 	struct task_struct	*task;
-	bool			user_switch;
-	struct ums_group	*group;
 	struct ums_list		*list;
 	struct ums_ctx		*ctx;
 	struct ums_vp		*own_vp;
 	struct ums_vp		*vp;
 	struct ums_vp		*pending_vp;
-	bool			kept;
-	bool			hidden;
-	u64			kept_left;
-	enum ums_held		held;
-	struct ums_event __user	*uevent;
-	enum ums_deferred	deferred;
-	u64			deferred_arg;
-	bool			executing;
+	bool			user_switch;
 	bool			released;
 	bool			woken;
-	bool			fault;
-	unsigned long		fault_address;
+	u8			held;
+	/* Own thread only, all of them: they share a byte. */
+	bool			kept : 1;
+	bool			hidden : 1;
+	bool			executing : 1;
+	bool			fault : 1;
+	u8			deferred;
 	u64			start_runtime;
-	struct rcu_head		rcu;
+	union {
+		struct {
+			u64	kept_left;
+			union {
+				struct ums_event __user	*uevent;
+				u64			deferred_arg;
+				unsigned long		fault_address;
+			};
+		};
+		struct rcu_head	rcu;
+	};
 };
 
 #endif /* _KERNEL_UMS_TYPES_H */

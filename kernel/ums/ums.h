@@ -35,15 +35,16 @@ static inline u32 ums_ctx_index(const struct ums_ctx *ctx)
 static inline struct ums_ctx *ums_ctx_by_index(struct ums_group *group,
 					       u32 index)
 {
-	const struct ums_table *table;
+	const struct ums_table_page *page;
 
-	table = rcu_dereference_check(group->table,
-				      lockdep_is_held(&group->mutex) ||
-				      rcu_read_lock_any_held());
-	if (unlikely(!table || index >= table->size))
+	if (unlikely(index > group->max_contexts))
 		return NULL;
-	index = array_index_nospec(index, table->size);
-	return rcu_dereference_check(table->ctx[index],
+	index = array_index_nospec(index, group->max_contexts + 1);
+	/* A dependency, pairs with the release in ums_table_add(). */
+	page = READ_ONCE(group->table[index / UMS_CTXS_PER_PAGE]);
+	if (unlikely(!page))
+		return NULL;
+	return rcu_dereference_check(page->ctx[index % UMS_CTXS_PER_PAGE],
 				     lockdep_is_held(&group->mutex) ||
 				     rcu_read_lock_any_held());
 }
@@ -96,7 +97,7 @@ static inline void ums_serve_home(struct ums_group *group,
 		swake_up_all(&group->served);
 }
 
-/* Something happened to a context: one of its &ums_stats, and the slot shows it */
+/* Something happened to a context: one of its &ums_count, and the slot shows it */
 static inline void ums_ctx_count(u64 *stat, u32 *shown)
 {
 	WRITE_ONCE(*shown, (u32)++*stat);
@@ -113,6 +114,11 @@ static inline void ums_save_regs(struct ums_ctx *ctx, const struct pt_regs *regs
 {
 	ums_arch_save(ctx->slot, regs);
 	WRITE_ONCE(ctx->saved, ctx->saved + 1);
+}
+
+static inline struct ums_group *ums_group_of(const struct ums_task *ut)
+{
+	return ut->list->group;
 }
 
 static inline bool ums_is_scheduler(const struct ums_task *ut)
@@ -204,6 +210,7 @@ static inline bool ums_vp_leave(struct ums_task *ut, enum ums_held held)
 }
 
 /* table.c */
+int ums_table_alloc(struct ums_group *group);
 int ums_table_add(struct ums_group *group, struct ums_ctx *ctx);
 void ums_table_remove(struct ums_group *group, u32 index);
 struct ums_ctx *ums_table_next(struct ums_group *group, u32 *index);
@@ -280,7 +287,8 @@ struct page *ums_slot_page(struct ums_group *group, pgoff_t pgoff);
 void ums_ctx_transition(struct ums_ctx *ctx, u32 state, u32 reason, u32 cause,
 			u64 arg);
 u32 ums_ctx_visible_state(const struct ums_ctx *ctx);
-void ums_ctx_show_event(struct ums_ctx *ctx);
+void ums_ctx_tell(const struct ums_ctx *ctx, struct ums_vp *vp);
+void ums_ctx_event(const struct ums_ctx *ctx, struct ums_event *event);
 long ums_ctx_create(int fd, void __user *arg, size_t size);
 long ums_ctx_delete(int fd, void __user *arg, size_t size);
 long ums_ctx_query(int fd, void __user *arg, size_t size);

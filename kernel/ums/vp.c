@@ -27,7 +27,7 @@ struct ums_vp *ums_vp_alloc(struct ums_task *owner)
 
 	if (!vp)
 		return NULL;
-	if (owner->group->user_switch && ums_arch_state_alloc(&vp->state)) {
+	if (ums_group_of(owner)->user_switch && ums_arch_state_alloc(&vp->state)) {
 		kfree(vp);
 		return NULL;
 	}
@@ -109,10 +109,9 @@ static struct task_struct *ums_vp_go_home(struct ums_vp *vp,
 	}
 	vp->carrier = owner;
 	vp->captured = false;
-	vp->ret = from->event.reason;
+	vp->ret = from->last.reason;
 	WRITE_ONCE(vp->preempt, false);
-	owner->ctx->event = from->event;
-	ums_ctx_show_event(owner->ctx);
+	ums_ctx_tell(from, vp);
 	WRITE_ONCE(vp->slot->running, vp->index);
 	WRITE_ONCE(vp->slot->state, UMS_STATE_RUNNING);
 	trace_ums_vp(vp->index, from->id, owner->ctx->id);

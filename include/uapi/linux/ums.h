@@ -346,8 +346,9 @@ struct ums_switches {
  *	no thread is attached.
  * @UMS_INFO_ROLE: One of &enum ums_role, in @value.
  * @UMS_INFO_STATS: Counters, in @stats.
- * @UMS_INFO_EVENT: The last event: for a worker its own, for a scheduler the
- *	one that ums_execute() returned last, in @event.
+ * @UMS_INFO_EVENT: The last event, in @event: for a worker its own; for a
+ *	scheduler the one that ums_execute() returned last, or zeros when it has
+ *	gone.
  * @UMS_INFO_SWITCHES: How it switched, in @switches.
  */
 enum ums_info_class {
