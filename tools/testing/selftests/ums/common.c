@@ -446,3 +446,16 @@ void ut_nap(void)
 
 	nanosleep(&ts, NULL);
 }
+
+static int compare(const void *a, const void *b)
+{
+	const __u64 *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+__u64 ut_median(__u64 *values, unsigned int nr)
+{
+	qsort(values, nr, sizeof(*values), compare);
+	return values[nr / 2];
+}

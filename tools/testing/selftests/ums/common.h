@@ -263,4 +263,10 @@ int ut_wait_child(pid_t pid, unsigned int timeout_ms);
 /* Read all mapped files in, so that code pages of the disk do not block */
 void ut_prefault(void);
 
+/*
+ * The middle one of an odd number of values, which are sorted: what a machine that
+ * was kept waiting has measured now and then does not count.
+ */
+__u64 ut_median(__u64 *values, unsigned int nr);
+
 #endif /* UMS_SELFTESTS_COMMON_H */

@@ -23,8 +23,10 @@
 #define INNER	OURS "/inner"
 #define HOGS	TOP "/hogs"
 
-/* How long the two run, both together, in ms of cpu time */
-#define TIME_MS		2000
+/* How long the two run each time, both together, in ms of cpu time */
+#define TIME_MS		700
+/* How often; an odd number */
+#define TIMES		7
 /* How much one of them may run while both are looked at */
 #define SKEW_MS		5
 /* The share of a thread among two that are alike, in percent */
@@ -179,24 +181,42 @@ static bool sample(FIXTURE_DATA(share) * self, struct sample *sample)
 	return sample->hog >= 0 && sample->ums >= 0;
 }
 
-/* Both run for a while; the share of the UMS process in percent, or -1 */
+/* For a while from @from on, which is where it ends then */
+static long share_since(FIXTURE_DATA(share) * self, struct sample *from)
+{
+	struct sample first = *from;
+	long hog, ums;
+
+	if (!UT_WAIT(ran(self->hog) + ran(self->ums) -
+		     first.hog - first.ums >= TIME_MS) ||
+	    !sample(self, from))
+		return -1;
+	hog = from->hog - first.hog;
+	ums = from->ums - first.ums;
+	return 100 * ums / (hog + ums);
+}
+
+/* Both run for a while; the usual share of the UMS process in percent, or -1 */
 static long share(FIXTURE_DATA(share) * self)
 {
-	struct sample first, last;
-	long hog, ums;
+	__u64 shares[TIMES];
+	struct sample at;
+	long share;
+	int i;
 
 	/* From when both are there: one of them may be much later */
 	if (kill(self->hog, SIGCONT) || kill(self->ums, SIGCONT) ||
-	    !sample(self, &last) ||
-	    !UT_WAIT(ran(self->hog) > last.hog && ran(self->ums) > last.ums) ||
-	    !sample(self, &first) ||
-	    !UT_WAIT(ran(self->hog) + ran(self->ums) -
-		     first.hog - first.ums >= TIME_MS) ||
-	    !sample(self, &last))
+	    !sample(self, &at) ||
+	    !UT_WAIT(ran(self->hog) > at.hog && ran(self->ums) > at.ums) ||
+	    !sample(self, &at))
 		return -1;
-	hog = last.hog - first.hog;
-	ums = last.ums - first.ums;
-	return 100 * ums / (hog + ums);
+	for (i = 0; i < TIMES; i++) {
+		share = share_since(self, &at);
+		if (share < 0)
+			return -1;
+		shares[i] = share;
+	}
+	return ut_median(shares, TIMES);
 }
 
 static int move(pid_t pid, const char *procs)
