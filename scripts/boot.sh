@@ -84,15 +84,17 @@ cmdline="console=ttyS0 panic=-1 reboot=t oops=panic panic_on_warn=$warn
 	watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=60
 	tsc=reliable printk.devkmsg=on loglevel=7 ${CMDLINE:-}"
 
-# Two nodes, a socket each, wherever the cpus can be halved.
+# Two nodes, a socket each, wherever the cpus can be halved; and two threads to a
+# core where these can be, too.
 machine() {
-	local half=$(($(numfmt --from=iec "${MEM%B}") / 2097152))
+	local threads=1 half=$(($(numfmt --from=iec "${MEM%B}") / 2097152))
+	[ $((SMP % 4)) -ne 0 ] || threads=2
 	echo "-m $((half * 2))M"
 	if [ $((SMP % 2)) -ne 0 ]; then
 		echo "-smp $SMP"
 		return
 	fi
-	echo "-smp $SMP,sockets=2,cores=$((SMP / 2)),threads=1"
+	echo "-smp $SMP,sockets=2,cores=$((SMP / 2 / threads)),threads=$threads"
 	echo "-object memory-backend-ram,id=m0,size=${half}M"
 	echo "-object memory-backend-ram,id=m1,size=${half}M"
 	echo "-numa node,nodeid=0,memdev=m0,cpus=0-$((SMP / 2 - 1))"

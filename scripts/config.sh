@@ -7,13 +7,13 @@
 . "$(dirname "$0")/lib.sh"
 
 fragments() {
-	local f names="base release ums"
+	local f names="base release core ums"
 	case $KERNEL in
-	debug) names="base debug ums" ;;
+	debug) names="base debug core ums" ;;
 	kcsan) names="base kcsan ums" ;;
 	bench) names="base release bench ums" ;;
 	bench-noums) names="base release bench" ;;
-	noums) names="base release" ;;
+	noums) names="base release core" ;;
 	esac
 	for f in $names; do
 		echo "$top/scripts/config/$f.config"

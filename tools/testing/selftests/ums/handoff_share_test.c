@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -15,6 +16,12 @@
 
 #include "../kselftest_harness.h"
 #include "user.h"
+
+#ifndef PR_SCHED_CORE
+#define PR_SCHED_CORE		62
+#define PR_SCHED_CORE_CREATE	1
+#endif
+#define CORE_OF_PROCESS		1
 
 #define CGROUP	"/sys/fs/cgroup"
 #define TOP	CGROUP "/ums_handoff_test"
@@ -276,6 +283,26 @@ TEST_F(share, is_limited_by_the_bandwidth)
 	ASSERT_EQ(0, move(self->ums, INNER "/cgroup.procs"));
 	ASSERT_EQ(0, move(self->hog, HOGS "/cgroup.procs"));
 	expect_share(_metadata, self, 20);
+}
+
+/*
+ * Neither of them may run beside the other one on a core with several threads; and
+ * on one of these they take turns.
+ */
+TEST_F(share, with_core_scheduling)
+{
+	long seen;
+
+	if (prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, self->ums,
+		  CORE_OF_PROCESS, 0) ||
+	    prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, self->hog,
+		  CORE_OF_PROCESS, 0))
+		SKIP(return, "no core scheduling");
+	seen = share(self);
+	TH_LOG("%ld percent", seen);
+	/* There is no hand-off, and two threads with a pipe have 54 or 55 */
+	EXPECT_LE(HALF - SLACK, seen);
+	EXPECT_GE(HALF + 2 * SLACK, seen);
 }
 
 /* The hog never sleeps: for a real-time thread there is nothing to wait for */
