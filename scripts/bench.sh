@@ -60,11 +60,13 @@ if [ -n "$ROWS" ]; then
 fi
 measure "$with" "$new/$CLOCK.json" | tee "$new/$CLOCK.txt"
 # Where instructions are counted, time flies while the host reads a file.
+httpd=()
 if [ "$CLOCK" = wall ]; then
 	say "measuring httpd"
+	httpd=("$new/$CLOCK-httpd.json")
 	KERNEL=$with "$top/scripts/boot.sh" run \
-		"exec '$build/user/selftests/ums/httpd_bench.sh'" |
-		tee -a "$new/$CLOCK.txt" || exit
+		"exec '$build/user/selftests/ums/httpd_bench.sh' --json=/dev/fd/3" \
+		3>"${httpd[0]}" | tee -a "$new/$CLOCK.txt" || exit
 fi
 
 KERNEL=$without "$top/scripts/kernel.sh"
@@ -76,7 +78,8 @@ awk -f "$top/scripts/bench_json.awk" -f "$top/scripts/bench_diff.awk" \
 	"$new/$CLOCK-noums.json" "$new/$CLOCK-unused.json" | tee -a "$new/$CLOCK.txt"
 
 awk -v clock="$CLOCK" -f "$top/scripts/bench_json.awk" \
-	-f "$top/scripts/bench_plot.awk" "$new/$CLOCK.json" >"$new/$CLOCK.gp"
+	-f "$top/scripts/bench_plot.awk" "$new/$CLOCK.json" \
+	"${httpd[@]}" >"$new/$CLOCK.gp"
 gnuplot "$new/$CLOCK.gp" >"$new/$CLOCK.svg"
 mv -f "$new/$CLOCK"* "$results"
 say "$results/$CLOCK.txt, .json, .svg"

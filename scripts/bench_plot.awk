@@ -1,12 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0
-# A file of ums_bench to a program for gnuplot; after bench_json.awk. Switches as
-# bars, rings of threads as lines, both on logarithmic scales.
+# Files of ums_bench and httpd_bench.sh to a program for gnuplot; after
+# bench_json.awk. Switches as bars, rings of threads and connections of httpd as
+# lines, all on logarithmic scales.
 
 function block(name, rows) {
 	printf "$%s << EOD\n%sEOD\n", name, rows
 }
 
-!/"median"/ {
+# Points of lines, in the order in which their names are first seen
+function point(plot, name, x, y) {
+	if (!((plot, name) in points))
+		names[plot, ++nr_lines[plot]] = name
+	points[plot, name] = points[plot, name] sprintf("%d %s\n", x, y)
+}
+
+function plot_lines(plot, title, x, y,    i) {
+	for (i = 1; i <= nr_lines[plot]; i++)
+		block(plot i, points[plot, names[plot, i]])
+	printf "set title '%s'\n", title
+	printf "set xlabel '%s'; set ylabel '%s'\n", x, y
+	print "set logscale xy; set grid y lc '#dddddd'; set key outside right"
+	for (i = 1; i <= nr_lines[plot]; i++)
+		printf "%s $%s%d using 1:2 with linespoints lw 2 title '%s'",
+			i == 1 ? "plot" : ",", plot, i, names[plot, i]
+	print ""
+}
+
+!/"(median|mean)"/ {
 	next
 }
 
@@ -16,17 +36,19 @@ text("group") ~ /^switch/ {
 }
 
 text("group") ~ /^ring/ {
-	name = text("name")
-	if (!(name in lines))
-		rings[++nr_rings] = name
-	lines[name] = lines[name] \
-		sprintf("%d %s\n", number("threads"), number("median"))
+	point("ring", text("name"), number("threads"), number("median"))
+}
+
+text("group") == "httpd" {
+	point("httpd", text("name"), number("connections"), number("mean"))
 }
 
 END {
 	unit = clock == "icount" ? "instructions" : "ns"
-	print "set terminal svg size 1000,960 font 'sans-serif,13' background 'white' noenhanced"
-	print "set multiplot layout 2,1"
+	plots = !!nr_bars + !!nr_lines["ring"] + !!nr_lines["httpd"]
+	printf "set terminal svg size 1000,%d font 'sans-serif,13' background 'white' noenhanced\n",
+		480 * plots
+	printf "set multiplot layout %d,1\n", plots
 	print "set border 3; set tics nomirror; set grid x lc '#dddddd'"
 	if (nr_bars) {
 		block("bars", bars)
@@ -40,16 +62,11 @@ END {
 		print "unset logscale; unset xrange; unset yrange; set ytics autofreq"
 		print "set xrange [*:*]; set yrange [*:*]"
 	}
-	if (nr_rings) {
-		for (i = 1; i <= nr_rings; i++)
-			block("ring" i, lines[rings[i]])
-		print "set title 'A token passed around a ring of threads, once'"
-		printf "set xlabel 'threads'; set ylabel '%s'\n", unit
-		print "set logscale xy; set grid y lc '#dddddd'; set key outside right"
-		for (i = 1; i <= nr_rings; i++)
-			printf "%s $ring%d using 1:2 with linespoints lw 2 title '%s'",
-				i == 1 ? "plot" : ",", i, rings[i]
-		print ""
-	}
+	if (nr_lines["ring"])
+		plot_lines("ring", "A token passed around a ring of threads, once",
+			"threads", unit)
+	if (nr_lines["httpd"])
+		plot_lines("httpd", "httpd: time for one request", "connections",
+			"ns")
 	print "unset multiplot"
 }

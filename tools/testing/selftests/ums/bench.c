@@ -37,7 +37,7 @@ struct options {
 };
 
 /* For rows that are to be repeated with more and more threads, and cpus */
-static const unsigned int sizes[] = { 2, 10, 100, 1000, 10000 };
+static const unsigned int sizes[] = { 2, 10, 100, 1000, 10000, 100000 };
 static const unsigned int cpu_counts[] = { 1, 2, 4 };
 
 /**
@@ -291,7 +291,7 @@ static bool nth_of(const struct row *row, size_t i, struct outcome *outcome)
 	if (!row->from)
 		return !i;
 	for (k = 0; k < ARRAY_SIZE(sizes); k++) {
-		if (sizes[k] < row->from || i--)
+		if (sizes[k] < row->from || sizes[k] > row->upto || i--)
 			continue;
 		outcome->threads = sizes[k];
 		return true;
@@ -303,12 +303,15 @@ static bool nth_of(const struct row *row, size_t i, struct outcome *outcome)
 static bool do_row(const struct row *row, const char *group,
 		   const struct options *options, bool *first)
 {
-	const char *lacking = lacks(row);
 	struct outcome outcome;
+	const char *lacking;
 	bool ok = true;
 	size_t i;
 
 	for (i = 0; nth_of(row, i, &outcome); i++) {
+		lacking = lacks(row);
+		if (!lacking && outcome.threads)
+			lacking = ut_too_small(outcome.threads);
 		if (!lacking)
 			run_row(row, options, &outcome);
 		ok &= !outcome.failed;

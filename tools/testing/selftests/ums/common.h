@@ -250,6 +250,12 @@ unsigned int ut_count_fds(void);
 /* Writes to a file that exists; 0 or a negative errno */
 int ut_write_file(const char *path, const char *text);
 
+/*
+ * NULL, or why this machine cannot have so many threads. Limits are raised, if that
+ * is allowed.
+ */
+const char *ut_too_small(long threads);
+
 /* One that takes no part in UMS: sends @fd over the socket @sock */
 int ut_send_fd(int sock, int fd);
 int ut_receive_fd(int sock);

@@ -4,7 +4,7 @@
 # UMS benchmark: samples/ums/httpd with its connections as UMS workers and as
 # threads, under load from wrk. Not a test.
 #
-#   httpd_bench.sh [CONNECTIONS...]
+#   httpd_bench.sh [--json=FILE] [CONNECTIONS...]
 #
 # One line for each number of connections (default: 1 10 100 1000) and mode: the
 # requests that were answered, the time that one took, and the longest that all
@@ -17,6 +17,13 @@
 . "$(dirname "$0")/httpd_lib.sh"
 
 duration=${DURATION:-2}
+json=/dev/null
+case ${1-} in
+--json=*)
+	json=${1#--json=}
+	shift
+	;;
+esac
 work=$(mktemp -d)
 root=$work/root
 trap '[ -n "$pid" ] && kill -KILL "$pid" 2>/dev/null; rm -rf "$work"' EXIT
@@ -76,10 +83,18 @@ measure() # connections
 	fi
 	printf '  %-46s %6d %11d %11d\n' "--$mode, $1 connections" "$requests" \
 		$((us * 1000 / requests)) $((p99 * 1000))
+	printf '%s\n{"group": "httpd", "name": "--%s", "connections": %d, ' \
+		"$separator" "$mode" "$1" >&4
+	printf '"unit": "ns", "count": %d, "mean": %d, "p99": %d}' \
+		"$requests" $((us * 1000 / requests)) $((p99 * 1000)) >&4
+	separator=,
 }
 
 command -v wrk >/dev/null || { echo "no wrk" >&2; exit "$SKIP"; }
 write_files
+exec 4>"$json"
+separator=
+printf '{"program": "httpd_bench.sh", "kernel": "%s", "rows": [' "$(uname -rv)" >&4
 echo "httpd, time for one request, 99% waited no longer"
 [ $# -gt 0 ] || set -- 1 10 100 1000
 for connections; do
@@ -87,3 +102,4 @@ for connections; do
 		measure "$connections"
 	done
 done
+printf '\n]}\n' >&4

@@ -20,8 +20,6 @@
 /* On a kernel with lock debugging, where each life takes milliseconds */
 #define DEBUG_WORKERS	1000
 #define STACK_SIZE	(16 * 1024)
-/* What a thread costs at most, with all of the kernel's debugging */
-#define THREAD_COST	(64 * 1024)
 #define BATCH		64
 
 enum how { EXIT_GROUP, SIGNAL, DETACH };
@@ -64,55 +62,6 @@ FIXTURE_VARIANT_ADD(many, detach) {
 static long nr_workers = WORKERS;
 static struct progress *progress;
 
-static long read_number(const char *path, const char *format)
-{
-	FILE *file = fopen(path, "re");
-	char line[128];
-	long number = -1;
-
-	if (!file)
-		return -1;
-	while (number < 0 && fgets(line, sizeof(line), file))
-		if (sscanf(line, format, &number) != 1)
-			number = -1;
-	fclose(file);
-	return number;
-}
-
-static void raise_number(const char *path, long number)
-{
-	FILE *file;
-
-	if (read_number(path, "%ld") >= number)
-		return;
-	file = fopen(path, "we");
-	if (!file)
-		return;
-	fprintf(file, "%ld\n", number);
-	fclose(file);
-}
-
-/* NULL, or why this machine can not have that many threads */
-static const char *too_small(void)
-{
-	struct rlimit limit;
-
-	raise_number("/proc/sys/kernel/threads-max", nr_workers * 2);
-	raise_number("/proc/sys/kernel/pid_max", nr_workers * 2);
-	if (read_number("/proc/sys/kernel/threads-max", "%ld") <
-	    nr_workers + 1000)
-		return "kernel.threads-max is too low";
-	if (read_number("/proc/sys/kernel/pid_max", "%ld") < nr_workers + 1000)
-		return "kernel.pid_max is too low";
-	if (geteuid() && (getrlimit(RLIMIT_NPROC, &limit) ||
-			  limit.rlim_cur < nr_workers + 1000))
-		return "RLIMIT_NPROC is too low";
-	if (read_number("/proc/meminfo", "MemAvailable: %ld kB") <
-	    nr_workers * (THREAD_COST / 1024))
-		return "too little memory";
-	return NULL;
-}
-
 static void set_up(struct __test_metadata *_metadata)
 {
 	const char *many = getenv("UMS_TEST_MANY"), *reason;
@@ -125,7 +74,7 @@ static void set_up(struct __test_metadata *_metadata)
 		nr_workers = strtol(many, NULL, 10);
 	ASSERT_LE(10, nr_workers);
 	ASSERT_GE(MAX_WORKERS, nr_workers);
-	reason = too_small();
+	reason = ut_too_small(nr_workers);
 	if (reason)
 		SKIP(return, "%s", reason);
 	progress = mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE,

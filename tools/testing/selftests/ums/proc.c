@@ -11,12 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common.h"
+
+/* What a thread costs at most, with all of the kernel's debugging */
+#define THREAD_COST	(64 * 1024)
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -197,4 +201,52 @@ void ut_prefault(void)
 				MADV_POPULATE_READ);
 	}
 	fclose(maps);
+}
+
+static long read_number(const char *path, const char *format)
+{
+	FILE *file = fopen(path, "re");
+	char line[128];
+	long number = -1;
+
+	if (!file)
+		return -1;
+	while (number < 0 && fgets(line, sizeof(line), file))
+		if (sscanf(line, format, &number) != 1)
+			number = -1;
+	fclose(file);
+	return number;
+}
+
+/* Whether the limit is @number now, or more */
+static bool raise_limit(const char *path, long number)
+{
+	char text[24];
+
+	if (read_number(path, "%ld") < number) {
+		snprintf(text, sizeof(text), "%ld\n", number);
+		ut_write_file(path, text);
+	}
+	return read_number(path, "%ld") >= number;
+}
+
+const char *ut_too_small(long threads)
+{
+	long number = threads + 1000;
+	struct rlimit limit;
+
+	if (!raise_limit("/proc/sys/kernel/threads-max", number))
+		return "kernel.threads-max is too low";
+	if (!raise_limit("/proc/sys/kernel/pid_max", number))
+		return "kernel.pid_max is too low";
+	/* A stack, and what guards it */
+	if (!raise_limit("/proc/sys/vm/max_map_count", 2 * number))
+		return "vm.max_map_count is too low";
+	if (geteuid() && (getrlimit(RLIMIT_NPROC, &limit) ||
+			  limit.rlim_cur < number))
+		return "RLIMIT_NPROC is too low";
+	if (read_number("/proc/meminfo", "MemAvailable: %ld kB") <
+	    threads * (THREAD_COST / 1024))
+		return "too little memory";
+	return NULL;
 }
