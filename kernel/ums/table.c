@@ -6,7 +6,6 @@
  * table are allocated as contexts are created, and stay as long as the group;
  * who reads an entry holds RCU, who changes one holds &ums_group.mutex.
  */
-#include <linux/gfp.h>
 #include <linux/math.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
@@ -48,7 +47,8 @@ int ums_table_add(struct ums_group *group, struct ums_ctx *ctx)
 	lockdep_assert_held(&group->mutex);
 
 	if (!page) {
-		page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+		/* From a slab, where kmemleak looks for contexts */
+		page = kzalloc(sizeof(*page), GFP_KERNEL_ACCOUNT);
 		if (!page)
 			return -ENOMEM;
 		/* Pairs with the dependency in ums_ctx_by_index(). */
@@ -108,6 +108,6 @@ void ums_table_free(struct ums_group *group)
 	u32 i;
 
 	for (i = 0; i < ums_table_pages(group); i++)
-		free_page((unsigned long)group->table[i]);
+		kfree(group->table[i]);
 	kvfree(group->table);
 }

@@ -266,7 +266,8 @@ enum ums_cause {
  * struct ums_event - What happened to a context
  *
  * @ctx: Id of the context.
- * @cookie: Its cookie.
+ * @cookie: Its cookie: what it is when the event is read, or when ums_execute()
+ *	was told of it.
  * @reason: One of &enum ums_reason.
  * @cause: One of &enum ums_cause.
  * @arg: By @reason: BLOCKED, see &enum ums_cause; YIELDED, the parameter;
