@@ -291,7 +291,7 @@ static bool nth_of(const struct row *row, size_t i, struct outcome *outcome)
 	if (!row->from)
 		return !i;
 	for (k = 0; k < ARRAY_SIZE(sizes); k++) {
-		if (sizes[k] < row->from || sizes[k] > row->upto || i--)
+		if (sizes[k] < row->from || sizes[k] > row->most || i--)
 			continue;
 		outcome->threads = sizes[k];
 		return true;

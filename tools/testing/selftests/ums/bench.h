@@ -50,7 +50,7 @@ enum bench_needs { NEEDS_NOTHING, NEEDS_UMS, NEEDS_USER_SWITCH };
  * @count: Operations in a batch; 0 for COUNT.
  * @from: It is to be repeated with more and more threads, from so many on; 0
  *	if it is not.
- * @upto: The most threads.
+ * @most: How many threads at most.
  * @by_cpus: It is to be repeated on 1, 2 and 4 cpus, as far as there are.
  * @varies: It depends on what others do: allocators, or the kernel's choice of
  *	who runs next. That it is not the same the second time is no failure.
@@ -63,7 +63,7 @@ struct row {
 	enum bench_needs needs;
 	unsigned int count;
 	unsigned int from;
-	unsigned int upto;
+	unsigned int most;
 	bool by_cpus;
 	bool varies;
 	const char *unit;
