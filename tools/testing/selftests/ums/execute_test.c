@@ -368,12 +368,18 @@ TEST_F(execute, event_has_the_cookie_of_the_time)
 
 	ASSERT_EQ(0, ut_base_schedule_here(base));
 	ASSERT_EQ(0, ut_spawn_worker(base, &worker, yield_for_ever, NULL));
-	ASSERT_EQ(1, ut_next_of(base, worker.ctx, &event));
+	/* On the list: that of the time when it is read */
+	ASSERT_EQ(0, ut_dequeue(base->list, NULL, 0, UT_LIMIT_MS));
 	info.ctx = worker.ctx;
+	ASSERT_EQ(0, ut_ctl(UMS_CTL_SET, base->group, &info, sizeof(info)));
+	ASSERT_EQ(1, ut_dequeue(base->list, &event, 1, UT_LIMIT_MS));
+	EXPECT_EQ(4711, event.cookie);
+
+	info.value = 4712;
 	ASSERT_EQ(0, ut_ctl(UMS_CTL_SET, base->group, &info, sizeof(info)));
 	ASSERT_EQ(UMS_REASON_YIELDED,
 		  ut_run_to(base, worker.ctx, &event, UMS_REASON_YIELDED));
-	EXPECT_EQ(4711, event.cookie);
+	EXPECT_EQ(4712, event.cookie);
 }
 
 static void yield_odd_values(struct ut_thread *thread)
