@@ -111,9 +111,10 @@ static void ums_late_check(struct ums_group *group, struct ums_ctx *ctx)
 		ums_late_queue(group, ctx);
 		return;
 	}
-	ctx->count.late++;
 	trace_ums_late(ctx->id, ut->task->pid);
 	ums_wake_up(ut->task);
+	/* Who sees it counted does not find the thread in its old sleep */
+	ctx->count.late++;
 }
 
 static void ums_late_timer(struct timer_list *timer)
