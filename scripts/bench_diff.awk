@@ -7,7 +7,7 @@ BEGIN {
 		"=y", "more"
 }
 
-/"median"/ {
+/"median"/ && !/"cpus"/ {
 	row = text("group") ", " text("name")
 	if (FNR == NR)
 		without[row] = number("median")

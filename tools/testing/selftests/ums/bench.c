@@ -11,6 +11,7 @@
  * instruction.
  */
 #include <getopt.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,16 @@ void bench_die(const char *what)
 {
 	fflush(stdout);
 	ksft_exit_fail_msg("%s: %s\n", program_invocation_short_name, what);
+}
+
+void bench_pin(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		perror("sched_setaffinity");
 }
 
 static __u64 now_ns(void)

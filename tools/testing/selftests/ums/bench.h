@@ -26,6 +26,7 @@
  * @batches: BATCHES, but the row may do with less.
  * @threads: How many, of a row that is to be repeated with more; else 0.
  * @cpus: How many, of a row that is to be repeated on more; else 0.
+ * @group: Where a rig belongs, if several are measured at once; else 0.
  * @value: For one operation, by batch.
  * @failed: Something went wrong, the values are void.
  */
@@ -34,6 +35,7 @@ struct result {
 	unsigned int batches;
 	unsigned int threads;
 	unsigned int cpus;
+	int group;
 	double value[BATCHES];
 	bool failed;
 };
@@ -74,6 +76,9 @@ struct row {
  * returns. See bench.c for the arguments.
  */
 int bench_main(int argc, char **argv, const struct row *rows, size_t nr);
+
+/* The calling thread, and those that it will make */
+void bench_pin(unsigned int cpu);
 
 /* Ends the program, where a row that goes on would wait for ever */
 void bench_die(const char *what);
@@ -138,6 +143,10 @@ bool sockets_open(struct pipes *pipes, struct result *result);
 void pipes_close(struct pipes *pipes);
 /* Take what has been sent, one byte; whether there was no error */
 bool pipe_take(int fd, int epoll);
+
+/* Contexts that a rig may need, and how many rigs may share a group */
+#define RIG_CONTEXTS	8
+#define MAX_RIGS	4
 
 /**
  * struct rig - A scheduler and up to two workers
@@ -259,6 +268,15 @@ void ring_library_cond(struct result *result);
 void jobs_pthread(struct result *result);
 void jobs_thread_each(struct result *result);
 void jobs_library(struct result *result);
+
+/* bench_abreast.c: on each of several cpus */
+void abreast_user_switch(struct result *result);
+void abreast_kernel_switch(struct result *result);
+void abreast_futex(struct result *result);
+void abreast_pipe(struct result *result);
+void abreast_plain_pipe(struct result *result);
+void abreast_ring(struct result *result);
+void abreast_plain_ring(struct result *result);
 
 /* bench_latency.c: from the end of a sleep to the thread that slept */
 void latency_plain(struct result *result);

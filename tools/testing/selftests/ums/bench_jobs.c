@@ -6,7 +6,6 @@
  * The workers belong to the list of the first scheduler. The others steal: what
  * they run is what they find there.
  */
-#include <sched.h>
 #include <ums/ums.h>
 
 #include "bench.h"
@@ -22,15 +21,6 @@ static void work(void)
 
 	for (i = TURNS; i; i--)
 		asm volatile("" : : : "memory");
-}
-
-static void pin(unsigned int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
 }
 
 enum { NO_JOB, JOB };
@@ -76,7 +66,7 @@ static void *work_when_given(void *arg)
 	struct hand *hand = arg;
 	struct pool *pool = hand->pool;
 
-	pin(hand->cpu);
+	bench_pin(hand->cpu);
 	pthread_mutex_lock(&pool->lock);
 	for (;;) {
 		while (!pool->todo && !pool->stop)
@@ -147,7 +137,7 @@ static void *work_once(void *arg)
 	struct hand *hand = arg;
 
 	if (hand->cpu)
-		pin(hand->cpu);
+		bench_pin(hand->cpu);
 	work();
 	return NULL;
 }
@@ -256,7 +246,7 @@ static void *steal(void *arg)
 	struct hand *hand = arg;
 	ums_completion_list_t *own;
 
-	pin(hand->cpu);
+	bench_pin(hand->cpu);
 	if (create_ums_completion_list(&own) || ums_scheduler_enter(own))
 		bench_die("ums_scheduler_enter");
 	serve(hand->pool);

@@ -29,6 +29,15 @@ static void *schedule(void *arg)
 	return NULL;
 }
 
+static long open_base(struct rig *rig)
+{
+	int group = rig->result->group;
+
+	if (!group)
+		return ut_base_open(&rig->base, RIG_CONTEXTS, UMS_ORPHAN_RELEASE);
+	return ut_base_open_fd(&rig->base, RIG_CONTEXTS * MAX_RIGS, dup(group));
+}
+
 static void with_rig(struct result *result,
 		     bool (*open)(struct pipes *pipes, struct result *result),
 		     void (*serve)(struct rig *rig),
@@ -41,7 +50,7 @@ static void with_rig(struct result *result,
 	pthread_t scheduler;
 	int i;
 
-	if (ut_base_open(&rig.base, 8, UMS_ORPHAN_RELEASE) ||
+	if (open_base(&rig) ||
 	    (open && !open(&rig.pipes, result)))
 		bench_die("no group, or no files");
 	for (i = 0; i < 2; i++)

@@ -7,7 +7,6 @@
  * Everything runs on cpu 0. To add a row, write a function that calls measure()
  * in the thread that shall do the operation, and enter it here.
  */
-#include <sched.h>
 #include <stdio.h>
 #include <sys/personality.h>
 #include <unistd.h>
@@ -67,6 +66,20 @@ static const struct row rows[] = {
 	{ NULL, "16 UMS workers, stolen", jobs_library, NEEDS_UMS,
 	  .by_cpus = true, .varies = true },
 
+	{ "on each cpu: switch, one way", "UMS user switch", abreast_user_switch,
+	  NEEDS_USER_SWITCH, .by_cpus = true },
+	{ NULL, "UMS kernel switch", abreast_kernel_switch, NEEDS_UMS,
+	  .by_cpus = true },
+	{ NULL, "futex hand-off", abreast_futex, .by_cpus = true },
+	{ "on each cpu: blocking, round trip", "pipe, plain threads",
+	  abreast_plain_pipe, .by_cpus = true },
+	{ NULL, "pipe, UMS worker", abreast_pipe, NEEDS_USER_SWITCH,
+	  .by_cpus = true },
+	{ "on each cpu: ring of 100, token passed once", "UMS channel",
+	  abreast_ring, NEEDS_UMS, 1, .by_cpus = true },
+	{ NULL, "pthread mutex and cond", abreast_plain_ring, 0, 1,
+	  .by_cpus = true, .varies = true },
+
 	{ "wake to run beside 8 that compute, 99.9%", "thread", latency_plain,
 	  .varies = true },
 	{ NULL, "thread, SCHED_FIFO", latency_fifo, .varies = true },
@@ -109,13 +122,8 @@ static void lie_always_the_same(char **argv)
 
 int main(int argc, char **argv)
 {
-	cpu_set_t set;
-
 	lie_always_the_same(argv);
-	CPU_ZERO(&set);
-	CPU_SET(0, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		perror("sched_setaffinity");
+	bench_pin(0);
 	ut_prefault();
 	return bench_main(argc, argv, rows, ARRAY_SIZE(rows));
 }
