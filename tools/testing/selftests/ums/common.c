@@ -447,6 +447,13 @@ void ut_nap(void)
 	nanosleep(&ts, NULL);
 }
 
+unsigned int ut_run_ms(unsigned int usual)
+{
+	const char *ms = getenv("UMS_TEST_MS");
+
+	return ms ? strtoul(ms, NULL, 10) : usual;
+}
+
 static int compare(const void *a, const void *b)
 {
 	const __u64 *x = a, *y = b;

@@ -269,6 +269,9 @@ int ut_wait_child(pid_t pid, unsigned int timeout_ms);
 /* Read all mapped files in, so that code pages of the disk do not block */
 void ut_prefault(void);
 
+/* How long a test goes on that could go on for ever: UMS_TEST_MS, or @usual */
+unsigned int ut_run_ms(unsigned int usual);
+
 /*
  * The middle one of an odd number of values, which are sorted: what a machine that
  * was kept waiting has measured now and then does not count.

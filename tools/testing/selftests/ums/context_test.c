@@ -8,7 +8,7 @@
 
 #define MAX_CONTEXTS	100
 #define NR_THREADS	4
-#define ROUNDS		2000
+#define ROUNDS		500
 
 FIXTURE(context)
 {

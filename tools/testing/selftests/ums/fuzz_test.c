@@ -21,7 +21,7 @@
 #include "fuzz.h"
 
 /* How long it runs, in ms; UMS_TEST_MS overrides it */
-#define RUN_MS		20000
+#define RUN_MS		8000
 
 #define ANY_CHILD	(~0ULL)
 
@@ -136,7 +136,7 @@ FIXTURE_SETUP(fuzz)
 		self->seed = ut_now_ns();
 	self->seed = number_from("UMS_FUZZ_SEED", self->seed % 1000000);
 	self->only_child = number_from("UMS_FUZZ_CHILD", ANY_CHILD);
-	self->run_ms = number_from("UMS_TEST_MS", RUN_MS);
+	self->run_ms = ut_run_ms(RUN_MS);
 	TH_LOG("UMS_FUZZ_SEED=%llu", (unsigned long long)self->seed);
 	kernel_log = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 	self->shared = mmap(NULL, sizeof(*self->shared), PROT_READ | PROT_WRITE,

@@ -189,29 +189,43 @@ raw() # text
 }
 
 # The same with whole requests, in which '|' stands for the end of a line.
-ask() # request...
+text_of() # request...
 {
-	local request text=
+	local request
 
 	for request; do
-		text+=${request//|/\\r\\n}'\r\n\r\n'
+		printf %s "${request//|/\\r\\n}"'\r\n\r\n'
 	done
-	raw "$text"
 }
 
-statuses() # of the responses on stdin
+ask() # request...
 {
-	sed -n 's/^HTTP\/1\.1 \([0-9]*\) .*/\1/p; /^not closed$/p' | tr '\n' ' '
+	raw "$(text_of "$@")"
 }
 
+# Sends text as raw() does, and prints the status of each response. By the shell
+# alone: there are hundreds of them, and a process each would take minutes.
 raw_status() # text
 {
-	raw "$1" | statuses
+	local fd line status=0
+
+	exec {fd}<>"/dev/tcp/127.0.0.1/$port" || return 1
+	# shellcheck disable=SC2059
+	printf "$1" >&"$fd"
+	while :; do
+		IFS= read -r -t "$LIMIT" -u "$fd" line
+		status=$?
+		[[ $line =~ ^HTTP/1\.1\ ([0-9]+)\  ]] &&
+			printf '%s ' "${BASH_REMATCH[1]}"
+		[ $status = 0 ] || break
+	done
+	[ $status -le 128 ] || printf 'not closed '
+	exec {fd}>&-
 }
 
 codes() # request...
 {
-	ask "$@" | statuses
+	raw_status "$(text_of "$@")"
 }
 
 header() # name: of a response on stdin
@@ -238,7 +252,7 @@ make_root()
 	echo "100%" >"$root/a b%c.txt"
 	: >"$root/nothing"
 	: >"$root/dated"
-	head -c 3000000 /dev/urandom >"$root/big.bin"
+	head -c 1000000 /dev/urandom >"$root/big.bin"
 	head -c 200000 /dev/urandom >"$root/some.bin"
 	truncate -s 24M "$root/huge.bin"	# more than sockets hold
 	for i in $(seq 20); do

@@ -10,7 +10,7 @@
 #include <sched.h>
 
 #define PAIRS		6
-#define ITEMS		1000
+#define ITEMS		400
 /* One for each producer, and one for a thread */
 #define MAX_PRODUCERS	(PAIRS + 1)
 

@@ -60,18 +60,12 @@ check_symbols()
 	declared=$(grep -oh '[a-z_]*ums[a-z_]*(' $root/include/ums/ums.h \
 		   $root/include/ums/sync.h |
 		   tr -d '(' | sort -u)
-	for symbol in $exported; do
-		if ! echo "$declared" | grep -qx "$symbol"; then
-			echo "# not declared: $symbol"
-			return 1
-		fi
-	done
-	for symbol in $declared; do
-		if ! echo "$exported" | grep -qx "$symbol"; then
-			echo "# not exported: $symbol"
-			return 1
-		fi
-	done
+	if [ "$exported" != "$declared" ]; then
+		echo "# only declared, or only exported:"
+		printf '%s\n' "$exported" "$declared" | sort | uniq -u |
+			sed 's/^/# /'
+		return 1
+	fi
 	others=$(nm -D --defined-only $root/lib/libums.so |
 		 grep -v -e '@@UMS_' -e ' A UMS_')
 	[ -z "$others" ]

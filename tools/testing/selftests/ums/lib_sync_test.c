@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define WORKERS		12
-#define ROUNDS		2000
+#define ROUNDS		500
 /* Where all have to run for one round, on more schedulers than there are cpus */
 #define MEETINGS	100
 

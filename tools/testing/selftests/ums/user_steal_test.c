@@ -27,7 +27,7 @@
 #define MAX_WORKERS	12
 #define MAX_CPUS	64
 /* How long it runs, in ms; UMS_TEST_MS overrides it */
-#define RUN_MS		2000
+#define RUN_MS		700
 
 enum {
 	CALLS	= 1,	/* system calls */
@@ -491,7 +491,6 @@ FIXTURE_SETUP(steal)
 		.sa_handler = handler,
 		.sa_flags = SA_RESTART,
 	};
-	const char *ms = getenv("UMS_TEST_MS");
 
 	if (ut_absent())
 		SKIP(return, UT_ABSENT);
@@ -502,7 +501,7 @@ FIXTURE_SETUP(steal)
 		SKIP(return, "no rseq");
 	getcpu_vdso = vdso_sym("LINUX_2.6", "__vdso_getcpu");
 	ASSERT_NE(NULL, getcpu_vdso);
-	self->run_ms = ms ? strtoul(ms, NULL, 10) : RUN_MS;
+	self->run_ms = ut_run_ms(RUN_MS);
 	ASSERT_EQ(0, ut_base_open(&steal.base, 32, UMS_ORPHAN_RELEASE));
 }
 
