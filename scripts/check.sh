@@ -47,6 +47,9 @@ while IFS= read -r f; do
 	checkpatch "patches/$f" --no-signoff --patch
 done < <(sed -e 's/[[:space:]]*#.*//' -e '/^$/d' "$top/patches/series")
 
+say "what counts as a complaint of the kernel"
+"$top/scripts/report_test.sh" || bad=1
+
 say "shellcheck"
 mapfile -t shell < <(cd "$top" && our_files | grep -E '(\.sh|^\.ci/run)$')
 (cd "$top" && shellcheck -S warning -x -P SCRIPTDIR "${shell[@]}") || bad=1

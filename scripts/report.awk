@@ -7,6 +7,9 @@ function complaint(line) {
 		return 0
 	sub(/^\[ *[0-9]+\.[0-9]+\](\[[^]]*\])? /, "", line)
 	return line ~ /^(.*: )?(BUG|WARNING): / ||
+		line ~ /^\[ (BUG|WARNING): / ||
+		line ~ /^BUG [^ ]+ \(/ ||
+		line ~ /PANIC: / ||
 		line ~ /^(.*: )?(Oops|KASAN|UBSAN|KFENCE): / ||
 		line ~ /^Kernel panic/ ||
 		line ~ /kernel BUG at/ ||
