@@ -76,5 +76,5 @@ make_plan >"$work/plan"
 for k in $kernels; do
 	run_kernel "$k"
 done
-echo "$passed passed, $failed failed, $skipped skipped"
+echo "$passed passed, $failed failed, $skipped skipped" | tee "$logs/sum"
 [ "$failed" -eq 0 ]
