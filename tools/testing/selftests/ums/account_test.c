@@ -141,6 +141,54 @@ TEST(cpu_time_is_that_of_who_ran)
 
 #define CGROUP		"/sys/fs/cgroup"
 #define TEST_CGROUP	CGROUP "/ums_account_test"
+/* A thread that is switched to by the kernel, and its scheduler, for so long */
+#define HANDS_MS	500
+
+static void hands_back(struct ut_thread *self)
+{
+	while (!UT_LOAD(self->ret))
+		ut_yield(0);
+}
+
+/*
+ * The clock of the process is the sum of those of its threads; what no thread
+ * has been charged for is missed only beside a clock on the wall. Other processes
+ * run here as well, now and then.
+ */
+TEST(no_cpu_time_is_lost_in_a_hand_off)
+{
+	__u64 wall, used, end;
+	struct ut_thread worker;
+	struct ums_event event;
+	struct ut_base base;
+
+	if (ut_absent())
+		SKIP(return, UT_ABSENT);
+	ASSERT_EQ(0, uu_pin());
+	ASSERT_EQ(0, ut_base_open(&base, 4, UMS_ORPHAN_RELEASE));
+	ASSERT_EQ(0, ut_base_schedule_here(&base));
+	ASSERT_EQ(0, ut_spawn_worker(&base, &worker, hands_back, NULL));
+	ASSERT_EQ(1, ut_next_of(&base, worker.ctx, &event));
+	wall = ut_now_ns();
+	used = time_of(CLOCK_PROCESS_CPUTIME_ID);
+	end = wall + HANDS_MS * UT_NSEC_PER_MSEC;
+	while (ut_now_ns() < end)
+		ASSERT_EQ(UMS_REASON_YIELDED,
+			  ut_run_to(&base, worker.ctx, &event,
+				    UMS_REASON_YIELDED));
+	wall = ut_now_ns() - wall;
+	used = time_of(CLOCK_PROCESS_CPUTIME_ID) - used;
+	TH_LOG("ms: %llu, of which used %llu", MS(wall), MS(used));
+	EXPECT_LE(used, wall + wall / 10);
+	EXPECT_GE(used, wall - wall / 4);
+	UT_STORE(worker.ret, 1);
+	EXPECT_EQ(UMS_REASON_TERMINATED,
+		  ut_run_to(&base, worker.ctx, &event, UMS_REASON_TERMINATED));
+	ut_join(&worker);
+	EXPECT_EQ(0, ut_detach());
+	ut_base_close(&base);
+}
+
 #define CONTEXTS	20000
 #define SLOT_BYTES	((long)sizeof(struct ums_context))
 
@@ -213,6 +261,56 @@ TEST(memory_is_that_of_the_control_group)
 		SKIP(return, "no control groups of our own");
 	EXPECT_EQ(0, status);
 	EXPECT_TRUE(UT_WAIT(memory_is_back()));
+	EXPECT_TRUE(UT_WAIT(!rmdir(TEST_CGROUP)));
+}
+
+/* More than what the control group may have, which is a bit more than it has */
+static int run_into_the_limit(void)
+{
+	char limit[32];
+	long ret;
+	int group;
+	__u64 ctx;
+
+	/* Else it would be killed, as it is the only one there */
+	if (ut_write_file("/proc/self/oom_score_adj", "-1000") ||
+	    !enter_cgroup())
+		return 255;
+	group = ut_setup(CONTEXTS, UMS_ORPHAN_RELEASE);
+	if (group < 0 || ut_ctx_create(group, 0, &ctx))
+		return 1;
+	snprintf(limit, sizeof(limit), "%ld",
+		 memory_in_use() + CONTEXTS * SLOT_BYTES / 4);
+	if (ut_write_file(TEST_CGROUP "/memory.max", limit))
+		return 2;
+	do {
+		ret = ut_ctx_create(group, 0, &ctx);
+	} while (!ret);
+	if (ret != -ENOMEM)
+		return 3;
+	/* Once there is memory again, nothing is missing */
+	if (ut_write_file(TEST_CGROUP "/memory.max", "max") ||
+	    ut_ctx_create(group, 0, &ctx) || ut_ctx_delete(group, ctx))
+		return 4;
+	return 0;
+}
+
+TEST(no_more_memory_than_the_control_group_may_have)
+{
+	int status;
+	pid_t pid;
+
+	if (ut_absent())
+		SKIP(return, UT_ABSENT);
+	pid = fork();
+	if (!pid)
+		_exit(run_into_the_limit());
+	ASSERT_LT(0, pid);
+	status = ut_wait_child(pid, UT_LIMIT_MS);
+	ASSERT_LE(0, status);
+	if (WEXITSTATUS(status) == 255)
+		SKIP(return, "no control groups of our own");
+	EXPECT_EQ(0, status);
 	EXPECT_TRUE(UT_WAIT(!rmdir(TEST_CGROUP)));
 }
 

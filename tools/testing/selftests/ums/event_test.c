@@ -375,13 +375,20 @@ TEST_F(event, calls_are_filtered)
 static void changes_what_is_its_own(struct states *states, enum who who)
 {
 	char name[16], path[64], line[32] = "";
-	int nice = who + 1, fd;
+	int nice = who + 1, fd, persona = PER_LINUX;
+	uid_t id = geteuid() ? geteuid() : 1000 + who, real, effective, saved;
 
 	snprintf(name, sizeof(name), "who%d", who);
 	STATES_BAD(states, who, prctl(PR_SET_NAME, name));
 	STATES_BAD(states, who, setpriority(PRIO_PROCESS, 0, nice));
-	STATES_BAD(states, who, personality(PER_LINUX | UNAME26) < 0);
+	persona |= who & 1 ? UNAME26 : 0;
+	persona |= who & 2 ? ADDR_NO_RANDOMIZE : 0;
+	persona |= who & 4 ? SHORT_INODE : 0;
+	persona |= who & 8 ? WHOLE_SECONDS : 0;
+	STATES_BAD(states, who, personality(persona) < 0);
 	STATES_BAD(states, who, prctl(PR_SET_TIMERSLACK, 1000 + who));
+	/* Not by the C library, which changes those of all threads */
+	STATES_BAD(states, who, syscall(SYS_setresuid, -1, -1, id));
 	sched_yield();
 	snprintf(path, sizeof(path), "/proc/self/task/%d/comm",
 		 states->thread[who].tid);
@@ -391,8 +398,9 @@ static void changes_what_is_its_own(struct states *states, enum who who)
 	close(fd);
 	STATES_BAD(states, who, getpriority(PRIO_PROCESS,
 					    states->thread[who].tid) != nice);
-	STATES_BAD(states, who, personality(0xffffffff) !=
-		   (PER_LINUX | UNAME26));
+	STATES_BAD(states, who, personality(0xffffffff) != persona);
+	STATES_BAD(states, who, getresuid(&real, &effective, &saved) ||
+		   saved != id);
 	STATES_BAD(states, who, prctl(PR_GET_TIMERSLACK) != 1000 + (int)who);
 }
 

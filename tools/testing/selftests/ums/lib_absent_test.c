@@ -86,6 +86,7 @@ TEST(every_call_fails)
 	struct ums_group *group = NULL;
 	struct ums_event event = { 0 };
 	struct ums_probe probe;
+	struct ums_switches switches;
 	struct ums_stats stats;
 	pthread_t created;
 	void *value = NULL;
@@ -118,6 +119,7 @@ TEST(every_call_fails)
 	ABSENT(-1, ums_configure_default_group(&options));
 	ABSENT(-1, ums_default_group(&group));
 	ABSENT(-1, ums_group_create(&options, &group));
+	ABSENT(-1, ums_group_create_flags(&options, 0, &group));
 	ABSENT(-1, ums_group_destroy(group));
 	ABSENT(-1, ums_group_fd(group));
 	ABSENT(-1, ums_list_create(NULL, UMS_NODE_ANY, &list));
@@ -137,6 +139,7 @@ TEST(every_call_fails)
 	ABSENT(NULL, ums_context_user(context));
 	ABSENT(0, ums_context_id(context));
 	ABSENT(-1, ums_context_stats(context, &stats));
+	ABSENT(-1, ums_context_switches(context, &switches));
 	ABSENT(-1, ums_probe_kernel(&probe));
 }
 

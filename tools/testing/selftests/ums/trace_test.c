@@ -6,20 +6,17 @@
  * list. No step may be impossible, and the story must be the one that the
  * program saw.
  */
-#include <fcntl.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "../kselftest_harness.h"
 #include "common.h"
+#include "trace.h"
 
 #define WORKERS		5
 #define SCHEDULERS	2
 #define ROUNDS		40
 #define MAX_CTX		64
 #define MAX_EVENTS	8192
-#define TRACEFS		"/sys/kernel/tracing"
 
 /* What the program saw */
 static struct {
@@ -309,46 +306,22 @@ static void play(const char *line)
 			 line);
 }
 
-static bool write_file(const char *dir, const char *name, const char *text)
-{
-	char path[256];
-	bool ok;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-	close(fd);
-	return ok;
-}
-
 FIXTURE(trace) {
 	struct ut_base base;
 	struct ut_thread worker[WORKERS];
 	struct ut_thread scheduler[SCHEDULERS];
 	int fd[2];
-	char dir[128];
+	struct trace trace;
 };
 
 FIXTURE_SETUP(trace)
 {
 	if (ut_absent())
 		SKIP(return, UT_ABSENT);
-	if (access(TRACEFS "/instances", W_OK))
-		mount("tracefs", TRACEFS, "tracefs", 0, NULL);
-	snprintf(self->dir, sizeof(self->dir), TRACEFS "/instances/ums.%d",
-		 getpid());
-	if (mkdir(self->dir, 0700)) {
-		self->dir[0] = '\0';
+	if (!trace_make(&self->trace))
 		SKIP(return, "no tracefs: %s", strerror(errno));
-	}
-	/* A clock that keeps the order between processors */
-	ASSERT_TRUE(write_file(self->dir, "trace_clock", "counter"));
-	ASSERT_TRUE(write_file(self->dir, "buffer_size_kb", "4096"));
 	/* Of all tasks: an interrupt that wakes a worker comes to any of them */
-	ASSERT_TRUE(write_file(self->dir, "events/ums/enable", "1"));
+	ASSERT_TRUE(trace_start(&self->trace));
 	ASSERT_EQ(0, pipe(self->fd));
 	ASSERT_EQ(0, ut_base_open(&self->base, MAX_CTX - 1,
 				  UMS_ORPHAN_RELEASE));
@@ -356,32 +329,7 @@ FIXTURE_SETUP(trace)
 
 FIXTURE_TEARDOWN(trace)
 {
-	if (self->dir[0])
-		rmdir(self->dir);
-}
-
-/* Stop tracing and play the trace; false when it is not complete */
-static bool play_trace(const char *dir)
-{
-	unsigned long there = 0, written = 1;
-	char path[256], line[1024], *text;
-	FILE *file;
-
-	if (!write_file(dir, "events/ums/enable", "0"))
-		return false;
-	snprintf(path, sizeof(path), "%s/trace", dir);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	while (fgets(line, sizeof(line), file)) {
-		text = strstr(line, "entries-written: ");
-		if (text)
-			sscanf(text, "entries-written: %lu/%lu", &there,
-			       &written);
-		play(line);
-	}
-	fclose(file);
-	return there == written;
+	trace_remove(&self->trace);
 }
 
 static bool same_event(const struct ums_event *a, const struct ums_event *b)
@@ -479,7 +427,7 @@ TEST_F(trace, tells_the_run_that_the_program_saw)
 	EXPECT_EQ(0, seen.bad);
 	ASSERT_GE(MAX_EVENTS, seen.events);
 
-	ASSERT_TRUE(play_trace(self->dir));
+	ASSERT_TRUE(trace_play(&self->trace, play));
 	EXPECT_STREQ("", replay.wrong);
 	EXPECT_EQ(seen.executed, replay.executed);
 	EXPECT_EQ(0, replay.direct);
@@ -534,7 +482,7 @@ TEST_F(trace, shows_switches_from_worker_to_worker)
 		EXPECT_EQ(0, self->worker[i].ret);
 		ut_join(&self->worker[i]);
 	}
-	ASSERT_TRUE(play_trace(self->dir));
+	ASSERT_TRUE(trace_play(&self->trace, play));
 	EXPECT_STREQ("", replay.wrong);
 	EXPECT_EQ(2 * ROUNDS, replay.direct);
 }
