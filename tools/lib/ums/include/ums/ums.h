@@ -52,8 +52,8 @@ extern "C" {
 /* What pthread_join() returns for a worker that could not be attached */
 #define UMS_NOT_STARTED		((void *)-1)
 
-/**
- * struct ums_group - The UMS domain of a process: contexts and lists
+/*
+ * The UMS domain of a process: contexts and lists.
  *
  * The functions of the Windows-style API use the default group, which is
  * created by the first of them that needs it.
