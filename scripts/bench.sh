@@ -24,7 +24,8 @@ icount)
 wall)
 	options=()
 	with=release without=noums
-	export ICOUNT='' SMP=${SMP:-2}
+	cpus=$(nproc)
+	export ICOUNT='' SMP=${SMP:-$((cpus < 2 ? 2 : cpus > 4 ? 4 : cpus))}
 	;;
 *) die "CLOCK=$CLOCK: want icount or wall" ;;
 esac

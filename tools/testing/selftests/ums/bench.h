@@ -111,12 +111,17 @@ void plain_pipe(struct result *result);
 void plain_socket(struct result *result);
 void plain_epoll(struct result *result);
 void plain_futex_trip(struct result *result);
+void plain_nanosleep(struct result *result);
 void plain_getppid(struct result *result);
 void plain_fault(struct result *result);
 void plain_thread(struct result *result);
 void plain_fork(struct result *result);
 
 void run_getppid(unsigned int count, void *arg);
+/* So long that it is not over before it has begun; rows count what is beyond */
+#define SLEEP_NS	100000
+void run_nanosleep(unsigned int count, void *arg);
+void without_sleep(struct result *result);
 void futex_wait(__u32 *word, __u32 value);
 void futex_wake(__u32 *word);
 
@@ -208,6 +213,7 @@ void user_pipe(struct result *result);
 void user_socket(struct result *result);
 void user_epoll(struct result *result);
 void user_futex(struct result *result);
+void user_nanosleep(struct result *result);
 
 /* bench_lib.c: through libums */
 void library_switch(struct result *result);

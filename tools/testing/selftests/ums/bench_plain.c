@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -311,6 +312,30 @@ void run_getppid(unsigned int count, void *arg)
 {
 	while (count--)
 		syscall(SYS_getppid);
+}
+
+void run_nanosleep(unsigned int count, void *arg)
+{
+	const struct timespec time = { .tv_nsec = SLEEP_NS };
+
+	while (count--)
+		nanosleep(&time, NULL);
+}
+
+void without_sleep(struct result *result)
+{
+	int i;
+
+	for (i = 0; i < BATCHES; i++)
+		result->value[i] -= SLEEP_NS;
+}
+
+void plain_nanosleep(struct result *result)
+{
+	prctl(PR_SET_TIMERSLACK, 1);
+	measure(result, run_nanosleep, 1, NULL);
+	prctl(PR_SET_TIMERSLACK, 0);
+	without_sleep(result);
 }
 
 void plain_getppid(struct result *result)

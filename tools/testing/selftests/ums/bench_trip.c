@@ -3,6 +3,7 @@
  * UMS benchmarks: a worker that blocks, is woken by its scheduler, runs, and
  * blocks again. A worker that is preempted would make a row wrong.
  */
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -139,4 +140,40 @@ static void measure_futex(struct rig *rig)
 void user_futex(struct result *result)
 {
 	with_ums(result, measure_futex, answer_futex, NULL);
+}
+
+static void sleep_again(struct ut_thread *self)
+{
+	struct rig *rig = self->arg;
+
+	prctl(PR_SET_TIMERSLACK, 1);
+	while (!UT_LOAD(rig->stop))
+		run_nanosleep(1, NULL);
+}
+
+/* Nobody wakes it: the scheduler waits for it, and runs it until it sleeps again */
+static void run_sleeps(unsigned int count, void *arg)
+{
+	struct rig *rig = arg;
+	struct ums_context *sched = ut_slot(&rig->base, rig->base.sched);
+
+	while (count--) {
+		expect(rig, next_ready(rig) == rig->worker[0].ctx);
+		check_turn(uu.execute(sched, uu_slot(&rig->worker[0])));
+	}
+}
+
+static void measure_sleeps(struct rig *rig)
+{
+	start_turns(rig, SYS_clock_nanosleep);
+	measure(rig->result, run_sleeps, 1, rig);
+	without_sleep(rig->result);
+	UT_STORE(rig->stop, 1);
+	/* From its last sleep; then it can be run to its end */
+	expect(rig, next_ready(rig) == rig->worker[0].ctx);
+}
+
+void user_nanosleep(struct result *result)
+{
+	with_ums(result, measure_sleeps, sleep_again, NULL);
 }

@@ -50,6 +50,10 @@ static const struct row rows[] = {
 	{ NULL, "epoll, UMS worker", user_epoll, NEEDS_USER_SWITCH },
 	{ NULL, "futex, plain threads", plain_futex_trip },
 	{ NULL, "futex, UMS worker", user_futex, NEEDS_USER_SWITCH },
+	{ NULL, "nanosleep, beyond its time, plain thread",
+	  plain_nanosleep },
+	{ NULL, "nanosleep, beyond its time, UMS worker", user_nanosleep,
+	  NEEDS_USER_SWITCH },
 	{ NULL, "UMS write, dequeue, execute, block in read",
 	  ums_block_and_unblock, NEEDS_UMS },
 
@@ -95,9 +99,9 @@ static const struct row rows[] = {
 	{ NULL, "UMS worker, ready", many_worker_end, NEEDS_UMS, 1, 1000, 100000,
 	  .varies = true },
 	{ "many threads, memory of one in bytes", "waiting in futex",
-	  many_plain_memory, 0, 1, 10000, 100000, .varies = true,
+	  many_plain_memory, 0, 1, 1000, 100000, .varies = true,
 	  .unit = "bytes" },
-	{ NULL, "UMS worker, ready", many_worker_memory, NEEDS_UMS, 1, 10000,
+	{ NULL, "UMS worker, ready", many_worker_memory, NEEDS_UMS, 1, 1000,
 	  100000, .varies = true, .unit = "bytes" },
 
 	{ "ring of threads, token passed once", "UMS channel",
