@@ -139,8 +139,6 @@ TEST(cpu_time_is_that_of_who_ran)
 	ut_base_close(&base);
 }
 
-#define CGROUP		"/sys/fs/cgroup"
-#define TEST_CGROUP	CGROUP "/ums_account_test"
 /* A thread that is switched to by the kernel, and its scheduler, for so long */
 #define HANDS_MS	500
 
@@ -189,6 +187,8 @@ TEST(no_cpu_time_is_lost_in_a_hand_off)
 	ut_base_close(&base);
 }
 
+#define CGROUP		"/sys/fs/cgroup"
+#define TEST_CGROUP	CGROUP "/ums_account_test"
 #define CONTEXTS	20000
 #define SLOT_BYTES	((long)sizeof(struct ums_context))
 
@@ -244,7 +244,8 @@ static bool memory_is_back(void)
 	return memory_in_use() < CONTEXTS * SLOT_BYTES / 8;
 }
 
-TEST(memory_is_that_of_the_control_group)
+/* Do @fn in a child, in a control group that is there for it */
+static void in_cgroup(struct __test_metadata *_metadata, int (*fn)(void))
 {
 	int status;
 	pid_t pid;
@@ -253,7 +254,7 @@ TEST(memory_is_that_of_the_control_group)
 		SKIP(return, UT_ABSENT);
 	pid = fork();
 	if (!pid)
-		_exit(create_contexts());
+		_exit(fn());
 	ASSERT_LT(0, pid);
 	status = ut_wait_child(pid, UT_LIMIT_MS);
 	ASSERT_LE(0, status);
@@ -262,6 +263,11 @@ TEST(memory_is_that_of_the_control_group)
 	EXPECT_EQ(0, status);
 	EXPECT_TRUE(UT_WAIT(memory_is_back()));
 	EXPECT_TRUE(UT_WAIT(!rmdir(TEST_CGROUP)));
+}
+
+TEST(memory_is_that_of_the_control_group)
+{
+	in_cgroup(_metadata, create_contexts);
 }
 
 /* More than what the control group may have, which is a bit more than it has */
@@ -297,21 +303,7 @@ static int run_into_the_limit(void)
 
 TEST(no_more_memory_than_the_control_group_may_have)
 {
-	int status;
-	pid_t pid;
-
-	if (ut_absent())
-		SKIP(return, UT_ABSENT);
-	pid = fork();
-	if (!pid)
-		_exit(run_into_the_limit());
-	ASSERT_LT(0, pid);
-	status = ut_wait_child(pid, UT_LIMIT_MS);
-	ASSERT_LE(0, status);
-	if (WEXITSTATUS(status) == 255)
-		SKIP(return, "no control groups of our own");
-	EXPECT_EQ(0, status);
-	EXPECT_TRUE(UT_WAIT(!rmdir(TEST_CGROUP)));
+	in_cgroup(_metadata, run_into_the_limit);
 }
 
 TEST_HARNESS_MAIN

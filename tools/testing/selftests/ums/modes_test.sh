@@ -7,16 +7,17 @@
 
 cd "$(dirname "$0")" || exit 1
 
-# None of those that find the same in each mode: what is a matter of the list, or of
-# the end of threads that have not run
-kernel="attach block block_fault block_rules churn execute fdinfo lib_info lib_run
-	lib_sched lib orphan poll race regs ring signal stop stress trace"
+# None of those that check arguments and hardly switch or sleep
+kernel="attach block block_fault block_rules churn dequeue execute exit fdinfo
+	lib_info lib_run lib_sched lib lifecycle orphan poll race regs ring
+	signal stop stress trace wake"
 # Not those that want to know what the kernel has counted
-user="attach block block_fault block_rules exit lifecycle orphan poll race regs
-	ring signal stop stress wake"
+user="attach block block_fault block_rules dequeue exit lifecycle orphan poll
+	race regs ring signal stop stress wake"
 # Not those that know how it is with managed sleeps
-unmanaged="attach block_fault block_rules churn execute exit lib_info lib_run
-	lib_sched lib lifecycle orphan poll race signal stop stress trace"
+unmanaged="attach block_fault block_rules churn dequeue execute exit lib_info
+	lib_run lib_sched lib lifecycle orphan poll race ring signal stop stress
+	trace wake"
 
 output=$(mktemp -d) || exit 1
 trap 'rm -rf "$output"' EXIT
