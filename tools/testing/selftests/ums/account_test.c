@@ -4,6 +4,7 @@
  * whose code it was, whoever carried it, but for what passes until the next tick;
  * and memory is that of the control group of whoever asked for it.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -274,8 +275,8 @@ TEST(memory_is_that_of_the_control_group)
 static int run_into_the_limit(void)
 {
 	char limit[32];
+	int group, max;
 	long ret;
-	int group;
 	__u64 ctx;
 
 	/* Else it would be killed, as it is the only one there */
@@ -285,9 +286,12 @@ static int run_into_the_limit(void)
 	group = ut_setup(CONTEXTS, UMS_ORPHAN_RELEASE);
 	if (group < 0 || ut_ctx_create(group, 0, &ctx))
 		return 1;
+	/* Now, as later there may not be the memory to open or to read anything */
+	ut_prefault();
+	max = open(TEST_CGROUP "/memory.max", O_WRONLY);
 	snprintf(limit, sizeof(limit), "%ld",
 		 memory_in_use() + CONTEXTS * SLOT_BYTES / 4);
-	if (ut_write_file(TEST_CGROUP "/memory.max", limit))
+	if (write(max, limit, strlen(limit)) < 0)
 		return 2;
 	do {
 		ret = ut_ctx_create(group, 0, &ctx);
@@ -295,7 +299,7 @@ static int run_into_the_limit(void)
 	if (ret != -ENOMEM)
 		return 3;
 	/* Once there is memory again, nothing is missing */
-	if (ut_write_file(TEST_CGROUP "/memory.max", "max") ||
+	if (pwrite(max, "max", 3, 0) != 3 ||
 	    ut_ctx_create(group, 0, &ctx) || ut_ctx_delete(group, ctx))
 		return 4;
 	return 0;
