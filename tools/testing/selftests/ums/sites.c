@@ -2,24 +2,20 @@
 /*
  * UMS tests: places of the kernel where a thread can wait, see sites.h.
  */
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 
 #include "sites.h"
+#include "sites_net.h"
 
 static long no_errno(long ret)
 {
@@ -65,6 +61,11 @@ static bool fill_pipe(struct site *site)
 static long call_write(struct site *site)
 {
 	return no_errno(syscall(SYS_write, site->fd[1], "y", 1));
+}
+
+static long call_send(struct site *site)
+{
+	return no_errno(syscall(SYS_write, site->fd[0], "y", 1));
 }
 
 static void drain_pipe(struct site *site)
@@ -184,87 +185,6 @@ static void drain_eventfd(struct site *site)
 	eventfd_t value;
 
 	eventfd_read(site->fd[1], &value);
-}
-
-static bool open_unix(struct site *site)
-{
-	return !socketpair(AF_UNIX, SOCK_STREAM, 0, site->fd);
-}
-
-static long call_recv(struct site *site)
-{
-	char byte;
-
-	return no_errno(syscall(SYS_recvfrom, site->fd[0], &byte, 1, 0, NULL,
-				NULL));
-}
-
-/* A listening socket of the loopback device, which may not be up yet */
-static int listen_tcp(struct sockaddr_in *addr)
-{
-	socklen_t len = sizeof(*addr);
-	struct ifreq ifr = { .ifr_name = "lo" };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (fd < 0)
-		return -1;
-	if (!ioctl(fd, SIOCGIFFLAGS, &ifr) && !(ifr.ifr_flags & IFF_UP)) {
-		ifr.ifr_flags |= IFF_UP;
-		ioctl(fd, SIOCSIFFLAGS, &ifr);
-	}
-	memset(addr, 0, sizeof(*addr));
-	addr->sin_family = AF_INET;
-	addr->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (bind(fd, (void *)addr, sizeof(*addr)) || listen(fd, 1) ||
-	    getsockname(fd, (void *)addr, &len)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static bool open_tcp(struct site *site)
-{
-	struct sockaddr_in addr;
-	int fd = listen_tcp(&addr);
-
-	if (fd < 0)
-		return false;
-	site->fd[1] = socket(AF_INET, SOCK_STREAM, 0);
-	if (connect(site->fd[1], (void *)&addr, sizeof(addr)))
-		return false;
-	site->fd[0] = accept(fd, NULL, NULL);
-	close(fd);
-	return site->fd[0] >= 0;
-}
-
-static bool open_listener(struct site *site)
-{
-	struct sockaddr_in addr;
-
-	site->fd[0] = listen_tcp(&addr);
-	site->fd[1] = socket(AF_INET, SOCK_STREAM, 0);
-	return site->fd[0] >= 0 && site->fd[1] >= 0;
-}
-
-static long call_accept(struct site *site)
-{
-	long fd = syscall(SYS_accept, site->fd[0], NULL, NULL);
-
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	return 1;
-}
-
-static void wake_accept(struct site *site)
-{
-	struct sockaddr_in addr;
-	socklen_t len = sizeof(addr);
-
-	if (getsockname(site->fd[0], (void *)&addr, &len) ||
-	    connect(site->fd[1], (void *)&addr, len))
-		abort();
 }
 
 static bool open_epoll(struct site *site)
@@ -414,6 +334,26 @@ static long call_uring(struct site *site)
 				IORING_ENTER_GETEVENTS, NULL, 0));
 }
 
+/* Of which only the worker may do things, also those of its completions */
+static bool open_uring_deferred(struct site *site)
+{
+	return open_pipe(site) &&
+	       !uring_open_flags(&site->uring, IORING_SETUP_R_DISABLED |
+				 IORING_SETUP_SINGLE_ISSUER |
+				 IORING_SETUP_DEFER_TASKRUN);
+}
+
+static long call_uring_deferred(struct site *site)
+{
+	long ret = syscall(SYS_io_uring_register, site->uring.fd,
+			   IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+
+	if (ret)
+		return -errno;
+	ret = uring_poll(&site->uring, site->fd[0], 0);
+	return ret == 1 ? call_uring(site) : ret;
+}
+
 /* Into a pipe, with a lock of that held */
 static bool open_target(struct site *site)
 {
@@ -479,8 +419,25 @@ const struct site_type site_types[NR_SITES] = {
 	[SITE_TCP] = {
 		SYS_recvfrom, open_tcp, call_recv, write_byte, 1, true,
 	},
+	[SITE_TCP_SEND] = {
+		SYS_write, fill_tcp, call_send, drain_tcp, 1, true,
+	},
+	[SITE_CONNECT] = {
+		SYS_connect, open_busy, call_connect, wake_connect,
+		-ECONNRESET, true,
+	},
 	[SITE_ACCEPT] = {
 		SYS_accept, open_listener, call_accept, wake_accept, 1, true,
+	},
+	[SITE_UNIX_ACCEPT] = {
+		SYS_accept, open_unix_listener, call_accept, wake_accept, 1,
+		true,
+	},
+	[SITE_UNIX_DGRAM] = {
+		SYS_recvfrom, open_unix_dgram, call_recv, write_byte, 1, true,
+	},
+	[SITE_UDP] = {
+		SYS_recvfrom, open_udp, call_recv, write_byte, 1, true,
 	},
 	[SITE_EPOLL] = {
 		SYS_epoll_wait, open_epoll, call_epoll, write_byte, 1, true,
@@ -512,6 +469,10 @@ const struct site_type site_types[NR_SITES] = {
 	[SITE_URING] = {
 		SYS_io_uring_enter, open_uring, call_uring, write_byte, 0,
 		true,
+	},
+	[SITE_URING_DEFERRED] = {
+		SYS_io_uring_enter, open_uring_deferred, call_uring_deferred,
+		write_byte, 0, true,
 	},
 	[SITE_VFORK] = {
 		SYS_vfork, open_pipe, call_vfork, write_byte, 1,

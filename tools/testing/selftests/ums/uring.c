@@ -33,9 +33,10 @@ static void *map(const struct uring *uring, size_t size, off_t offset)
 		    offset);
 }
 
-int uring_open(struct uring *uring)
+int uring_open_flags(struct uring *uring, __u32 flags)
 {
 	memset(uring, 0, sizeof(*uring));
+	uring->params.flags = flags;
 	uring->fd = syscall(SYS_io_uring_setup, 8, &uring->params);
 	if (uring->fd < 0)
 		return -errno;
@@ -46,6 +47,11 @@ int uring_open(struct uring *uring)
 	    uring->sqes == MAP_FAILED)
 		return -ENOMEM;
 	return 0;
+}
+
+int uring_open(struct uring *uring)
+{
+	return uring_open_flags(uring, 0);
 }
 
 int uring_submit(struct uring *uring, const struct io_uring_sqe *sqe)

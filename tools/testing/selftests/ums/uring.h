@@ -19,6 +19,7 @@ struct uring {
 };
 
 /* 0 or a negative errno. What it opened and mapped stays on failure */
+int uring_open_flags(struct uring *uring, __u32 flags);
 int uring_open(struct uring *uring);
 /* Submit a copy of @sqe: 1, or 0 or a negative errno if it was not taken */
 int uring_submit(struct uring *uring, const struct io_uring_sqe *sqe);
