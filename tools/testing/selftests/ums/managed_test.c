@@ -20,6 +20,9 @@
 /* After the ends of a pipe */
 #define EPOLL	2
 
+/* Of which one is not disturbed */
+#define LATE_ROUNDS	5
+
 FIXTURE(managed)
 {
 	struct ut_base base;
@@ -150,6 +153,75 @@ TEST_F(managed, others_are_not_kept_waiting_by_one_that_is_not_executed)
 		  ut_slot_state(&self->base, self->worker.ctx));
 	EXPECT_EQ(1, result(self));
 	EXPECT_EQ(1, recorded(self));
+}
+
+static void read_until_end(struct ut_thread *thread)
+{
+	int *fd = thread->arg;
+	char byte;
+
+	while (read(fd[0], &byte, 1) == 1)
+		;
+}
+
+/*
+ * Wake it, and execute it only when it is late. Until that was known, in ns; or 0 if
+ * it was not to be had.
+ */
+static __u64 time_until_late(FIXTURE_DATA(managed) * self)
+{
+	__u64 before = late(self), start, time;
+	struct ums_event event;
+
+	start = ut_now_ns();
+	if (write(self->fd[1], "", 1) != 1 || !UT_WAIT(late(self) > before))
+		return 0;
+	time = ut_now_ns() - start;
+	if (!is_reported_ready(self) ||
+	    ut_run_to_block(&self->base, self->worker.ctx, &event, SYS_read) !=
+		    UMS_REASON_BLOCKED)
+		return 0;
+	return time;
+}
+
+/* The same, some time after it was woken, and executed at once */
+static __u64 time_until_late_again(FIXTURE_DATA(managed) * self)
+{
+	struct timespec some = { .tv_nsec = 15 * UT_NSEC_PER_MSEC };
+	struct ums_event event;
+
+	if (write(self->fd[1], "", 1) != 1 || !is_reported_ready(self) ||
+	    ut_run_to_block(&self->base, self->worker.ctx, &event, SYS_read) !=
+		    UMS_REASON_BLOCKED ||
+	    nanosleep(&some, NULL))
+		return 0;
+	return time_until_late(self);
+}
+
+/*
+ * 20 ms, as ticks are counted, and at most once more. What the machine is kept
+ * waiting only adds to that: the shortest time counts.
+ */
+TEST_F(managed, is_late_after_20_to_40_ms)
+{
+	__u64 first, again, least_first = -1, least_again = -1;
+	int i;
+
+	ASSERT_TRUE(start(self, read_until_end, SYS_read));
+	for (i = 0; i < LATE_ROUNDS; i++) {
+		first = time_until_late(self);
+		again = time_until_late_again(self);
+		/* Less by the tick that had begun, which is 10 ms at most */
+		ASSERT_LT(10 * UT_NSEC_PER_MSEC, first);
+		ASSERT_LT(10 * UT_NSEC_PER_MSEC, again);
+		least_first = first < least_first ? first : least_first;
+		least_again = again < least_again ? again : least_again;
+	}
+	TH_LOG("us: %llu, and %llu", least_first / 1000, least_again / 1000);
+	EXPECT_GT(30 * UT_NSEC_PER_MSEC, least_first);
+	EXPECT_GT(50 * UT_NSEC_PER_MSEC, least_again);
+	close(self->fd[1]);
+	EXPECT_EQ(0, result(self));
 }
 
 /* Nobody executes it, and there is nothing for it: it waits again */
