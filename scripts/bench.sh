@@ -30,6 +30,7 @@ wall)
 *) die "CLOCK=$CLOCK: want icount or wall" ;;
 esac
 export TIMEOUT
+selftests=$top/tools/testing/selftests/ums
 program=$build/user/selftests/ums/ums_bench
 results=$build/bench
 new=$results/new.$$
@@ -75,11 +76,11 @@ say "measuring without CONFIG_UMS"
 measure "$without" "$new/$CLOCK-noums.json" "${plain[@]}" >"$new/$CLOCK-noums.txt"
 # In a boot of its own: before the first group nobody has made the hooks live.
 measure "$with" "$new/$CLOCK-unused.json" "${plain[@]}" >"$new/$CLOCK-unused.txt"
-awk -f "$top/scripts/bench_json.awk" -f "$top/scripts/bench_diff.awk" \
+awk -f "$selftests/bench_json.awk" -f "$top/scripts/bench_diff.awk" \
 	"$new/$CLOCK-noums.json" "$new/$CLOCK-unused.json" | tee -a "$new/$CLOCK.txt"
 
-awk -v clock="$CLOCK" -f "$top/scripts/bench_json.awk" \
-	-f "$top/scripts/bench_plot.awk" "$new/$CLOCK.json" \
+awk -v clock="$CLOCK" -f "$selftests/bench_json.awk" \
+	-f "$selftests/bench_plot.awk" "$new/$CLOCK.json" \
 	"${httpd[@]}" >"$new/$CLOCK.gp"
 gnuplot "$new/$CLOCK.gp" >"$new/$CLOCK.svg"
 mv -f "$new/$CLOCK"* "$results"

@@ -274,6 +274,7 @@ void ring_library_cond(struct result *result);
 void jobs_pthread(struct result *result);
 void jobs_thread_each(struct result *result);
 void jobs_library(struct result *result);
+void jobs_library_each(struct result *result);
 
 /* bench_abreast.c: on each of several cpus */
 void abreast_user_switch(struct result *result);

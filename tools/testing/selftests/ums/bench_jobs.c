@@ -249,10 +249,39 @@ static void *steal(void *arg)
 	bench_pin(hand->cpu);
 	if (create_ums_completion_list(&own) || ums_scheduler_enter(own))
 		bench_die("ums_scheduler_enter");
-	serve(hand->pool);
+	while (!UT_LOAD(hand->pool->stop))
+		serve(hand->pool);
 	ums_scheduler_leave();
 	delete_ums_completion_list(own);
 	return NULL;
+}
+
+/* The caller serves its list, and threads on the other cpus steal from it */
+static void begin(struct pool *pool, struct hand *hands)
+{
+	int i;
+
+	if (create_ums_completion_list(&pool->list) ||
+	    ums_list_hand_over(pool->list) || ums_scheduler_enter(pool->list))
+		bench_die("ums_scheduler_enter");
+	for (i = 1; i < (int)pool->result->cpus; i++) {
+		hands[i].pool = pool;
+		hands[i].cpu = i;
+		if (pthread_create(&hands[i].thread, NULL, steal, &hands[i]))
+			bench_die("pthread_create");
+	}
+}
+
+static void end(struct pool *pool, struct hand *hands)
+{
+	int i;
+
+	UT_STORE(pool->stop, true);
+	ums_scheduler_leave();
+	for (i = 1; i < (int)pool->result->cpus; i++)
+		pthread_join(hands[i].thread, NULL);
+	if (delete_ums_completion_list(pool->list))
+		pool->result->failed = true;
 }
 
 void jobs_library(struct result *result)
@@ -265,30 +294,56 @@ void jobs_library(struct result *result)
 
 	result->count = TOTAL / BATCHES / FAN * FAN;
 	if (ums_chan_create(FAN, sizeof(int), &pool.todo_chan) ||
-	    ums_chan_create(FAN, sizeof(int), &pool.done_chan) ||
-	    create_ums_completion_list(&pool.list) ||
-	    ums_list_hand_over(pool.list) || ums_scheduler_enter(pool.list))
-		bench_die("ums_scheduler_enter");
+	    ums_chan_create(FAN, sizeof(int), &pool.done_chan))
+		bench_die("ums_chan_create");
+	begin(&pool, hands);
 	for (i = 0; i <= FAN; i++)
 		if (ums_spawn(pool.list, i < FAN ? work_when_sent : lead, &pool,
 			      NULL, &context[i], &thread[i]))
 			bench_die("ums_spawn");
-	for (i = 1; i < (int)result->cpus; i++) {
-		hands[i].pool = &pool;
-		hands[i].cpu = i;
-		if (pthread_create(&hands[i].thread, NULL, steal, &hands[i]))
-			bench_die("pthread_create");
-	}
 	serve(&pool);
-	ums_scheduler_leave();
-	for (i = 1; i < (int)result->cpus; i++)
-		pthread_join(hands[i].thread, NULL);
 	for (i = 0; i <= FAN; i++) {
 		pthread_join(thread[i], NULL);
 		delete_ums_thread_context(context[i]);
 	}
+	end(&pool, hands);
 	ums_chan_destroy(pool.todo_chan);
 	ums_chan_destroy(pool.done_chan);
-	if (delete_ums_completion_list(pool.list))
-		result->failed = true;
+}
+
+static void *work_as_worker(void *arg)
+{
+	work();
+	return NULL;
+}
+
+static void make_workers(unsigned int count, void *arg)
+{
+	struct pool *pool = arg;
+	ums_context_t *context[FAN];
+	pthread_t thread[FAN];
+	int i;
+
+	for (count /= FAN; count; count--) {
+		UT_STORE(pool->left, FAN);
+		for (i = 0; i < FAN; i++)
+			if (ums_spawn(pool->list, work_as_worker, NULL, NULL,
+				      &context[i], &thread[i]))
+				bench_die("ums_spawn");
+		serve(pool);
+		for (i = 0; i < FAN; i++) {
+			pthread_join(thread[i], NULL);
+			delete_ums_thread_context(context[i]);
+		}
+	}
+}
+
+void jobs_library_each(struct result *result)
+{
+	struct pool pool = { .result = result };
+	struct hand hands[MAX_CPUS];
+
+	begin(&pool, hands);
+	measure(result, make_workers, 1, &pool);
+	end(&pool, hands);
 }

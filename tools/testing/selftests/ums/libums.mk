@@ -32,6 +32,9 @@ $(PHOTON): $(wildcard $(SAMPLES_SRC)/photon*) $(LIBUMS_A)
 	$(Q)$(MAKE) -C $(SAMPLES_SRC) OUTPUT=$(SAMPLES_OUT) $(SAMPLES_OUT)/photon
 	$(Q)cp $(SAMPLES_OUT)/photon $@
 
+$(SAMPLES_OUT)/httpd: $(wildcard $(SAMPLES_SRC)/httpd*) $(LIBUMS_A)
+	$(Q)$(MAKE) -C $(SAMPLES_SRC) OUTPUT=$(SAMPLES_OUT) $@
+
 $(LIBUMS_ROOT)/.done: $(LIBUMS_A)
 	$(Q)rm -rf $(LIBUMS_ROOT)
 	$(Q)$(MAKE) -C $(LIBUMS_SRC) OUTPUT=$(LIBUMS_OUT) \

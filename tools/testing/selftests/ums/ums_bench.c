@@ -69,6 +69,8 @@ static const struct row rows[] = {
 	  .varies = true },
 	{ NULL, "16 UMS workers, stolen", jobs_library, NEEDS_UMS,
 	  .by_cpus = true, .varies = true },
+	{ NULL, "a UMS worker for each, stolen", jobs_library_each, NEEDS_UMS,
+	  160, .by_cpus = true, .varies = true },
 
 	{ "on each cpu: switch, one way", "UMS user switch", abreast_user_switch,
 	  NEEDS_USER_SWITCH, .by_cpus = true },
