@@ -231,7 +231,7 @@ long ut_schedule(struct ut_base *base, unsigned int workers);
 __u64 ut_now_ns(void);
 void ut_nap(void);
 
-/* What /proc says of a thread of this process; 0 when there is none */
+/* What /proc says of any thread; 0 when there is none */
 char ut_thread_state(pid_t tid);
 /* Number of the system call that any thread sleeps in, -1 when it runs */
 long ut_thread_syscall(pid_t tid);

@@ -41,6 +41,8 @@ FIXTURE_VARIANT_ADD(event_end, user_held_worker) { .who = USER_HELD };
 FIXTURE_VARIANT_ADD(event_end, kernel_held_worker) { .who = KERNEL_HELD };
 FIXTURE_VARIANT_ADD(event_end, new_worker) { .who = NEW };
 FIXTURE_VARIANT_ADD(event_end, blocked_worker) { .who = BLOCKED };
+FIXTURE_VARIANT_ADD(event_end, unmanaged_worker) { .who = UNMANAGED };
+FIXTURE_VARIANT_ADD(event_end, locked_worker) { .who = LOCKED };
 FIXTURE_VARIANT_ADD(event_end, woken_worker) { .who = WOKEN };
 FIXTURE_VARIANT_ADD(event_end, scheduler_behind) { .who = BEHIND };
 FIXTURE_VARIANT_ADD(event_end, scheduler_that_switches) { .who = SWITCHES };
@@ -215,20 +217,22 @@ TEST_F(event, calls_are_trapped)
 	EXPECT_EQ(0, states_bad(self->states));
 }
 
-/* Stops all threads of @states, in place, and ends */
+/* Stops all threads of @states, in place, and ends. LOCKED has been stopped */
 static int trace_and_end(const struct states *states)
 {
 	int status;
 	enum who who;
 
 	for (who = 0; who < NR_WHO; who++)
-		if (ptrace(PTRACE_SEIZE, states->thread[who].tid, NULL, NULL) ||
-		    ptrace(PTRACE_INTERRUPT, states->thread[who].tid, NULL,
-			   NULL))
+		if (who != LOCKED &&
+		    (ptrace(PTRACE_SEIZE, states->thread[who].tid, NULL, NULL) ||
+		     ptrace(PTRACE_INTERRUPT, states->thread[who].tid, NULL,
+			    NULL)))
 			return 1;
 	for (who = 0; who < NR_WHO; who++)
-		if (waitpid(states->thread[who].tid, &status, __WALL) !=
-			    states->thread[who].tid || !WIFSTOPPED(status))
+		if (who != LOCKED &&
+		    (waitpid(states->thread[who].tid, &status, __WALL) !=
+			     states->thread[who].tid || !WIFSTOPPED(status)))
 			return 2;
 	return 0;
 }

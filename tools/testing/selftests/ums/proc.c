@@ -44,7 +44,7 @@ char ut_thread_state(pid_t tid)
 {
 	char path[64], buf[512], *end;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
 	if (read_file(path, buf, sizeof(buf)) <= 0)
 		return 0;
 	end = strrchr(buf, ')');

@@ -6,8 +6,11 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -24,6 +27,8 @@ static struct ut_thread last;
 /* What @BLOCKED and @WOKEN read from */
 static int pipe_fd[2];
 static int woken_fd[2];
+/* @UNMANAGED waits for both bytes of it, and who stirs always has one of them */
+static int lock_fd[2];
 
 static __thread int me = -1;
 static __thread sigjmp_buf waiting;
@@ -113,6 +118,81 @@ static void wait_in_read(enum who who)
 	STATES_BAD(states, who, ret != 1);
 }
 
+static int lock_bytes(int fd, int cmd, short type, off_t start, off_t size)
+{
+	struct flock lock = {
+		.l_type = type,
+		.l_whence = SEEK_SET,
+		.l_start = start,
+		.l_len = size,
+	};
+
+	return fcntl(fd, cmd, &lock);
+}
+
+static void wait_for_lock(enum who who)
+{
+	int ret;
+
+	do {
+		ret = lock_bytes(lock_fd[0], F_OFD_SETLKW, F_WRLCK, 0, 2);
+	} while (ret && errno == EINTR);
+	STATES_BAD(states, who, ret);
+}
+
+/* Each time that a byte of it is free @UNMANAGED is woken: the other one is not */
+static void *stir(void *arg)
+{
+	struct timespec nap = { .tv_nsec = 100000 };
+	sigset_t all;
+	int i;
+
+	/* It is none of those that signals are meant for */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	for (i = 0; !UT_LOAD(states->go); i = !i) {
+		STATES_BAD(states, PLAIN,
+			   lock_bytes(lock_fd[1], F_OFD_SETLK, F_WRLCK, !i, 1) ||
+			   lock_bytes(lock_fd[1], F_OFD_SETLK, F_UNLCK, i, 1));
+		nanosleep(&nap, NULL);
+	}
+	STATES_BAD(states, PLAIN,
+		   lock_bytes(lock_fd[1], F_OFD_SETLK, F_UNLCK, 0, 2));
+	return NULL;
+}
+
+static long start_stirring(void)
+{
+	pthread_t thread;
+	char path[32];
+
+	lock_fd[0] = memfd_create("lock", MFD_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", lock_fd[0]);
+	lock_fd[1] = open(path, O_RDWR | O_CLOEXEC);
+	if (lock_fd[1] < 0 ||
+	    lock_bytes(lock_fd[1], F_OFD_SETLK, F_WRLCK, 0, 1))
+		return -errno;
+	return -pthread_create(&thread, NULL, stir, NULL);
+}
+
+/* A child of the process: the debugger of @LOCKED */
+static void hold_locked(void)
+{
+	struct state_thread *thread = &states->thread[LOCKED];
+	int status;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!UT_WAIT(UT_LOAD(states->hold)) ||
+	    ptrace(PTRACE_SEIZE, thread->tid, NULL, NULL) ||
+	    ptrace(PTRACE_INTERRUPT, thread->tid, NULL, NULL) ||
+	    waitpid(thread->tid, &status, __WALL) != thread->tid)
+		_exit(1);
+	while (!UT_LOAD(states->go))
+		ut_nap();
+	ptrace(PTRACE_DETACH, thread->tid, NULL, NULL);
+	_exit(0);
+}
+
 static void wait_in_read_when_woken(enum who who)
 {
 	ssize_t ret;
@@ -189,6 +269,12 @@ static bool in_place(enum who who)
 		return state == UMS_STATE_READY;
 	if (who == BLOCKED)
 		return ut_thread_sleeps_in(thread->tid, SYS_read);
+	if (who == UNMANAGED)
+		return state == UMS_STATE_BLOCKED &&
+		       ut_thread_sleeps_in(thread->tid, SYS_fcntl);
+	if (who == LOCKED && UT_LOAD(states->hold))
+		return state == UMS_STATE_LOCKED &&
+		       ut_thread_state(thread->tid) == 't';
 	if (who == WOKEN && !ut_thread_sleeps_in(thread->tid, SYS_read))
 		return false;
 	return UT_LOAD(thread->stack) && state == UMS_STATE_READY;
@@ -208,15 +294,37 @@ static bool rob_woken(void)
 	       preadv2(woken_fd[0], &iov, 1, -1, RWF_NOWAIT) == 1;
 }
 
+/* It sleeps, and it has been awake since it slept first, for nothing */
+static void see_unmanaged(void)
+{
+	pid_t tid = states->thread[UNMANAGED].tid;
+	long switches = ut_thread_switches(tid);
+
+	STATES_BAD(states, UNMANAGED,
+		   !UT_WAIT(ut_thread_switches(tid) > switches + 1) ||
+		   !UT_WAIT(in_place(UNMANAGED)));
+}
+
+static void lock_locked(void)
+{
+	UT_STORE(states->hold, 1);
+	STATES_BAD(states, LOCKED, !UT_WAIT(in_place(LOCKED)) ||
+		   run(&threads[LOCKED]) != -EAGAIN);
+}
+
 /* Run the ones that are to stay somewhere until they are there */
 static void put_in_place(void)
 {
-	static const enum who who[] = { USER_HELD, KERNEL_HELD, BLOCKED };
+	static const enum who who[] = {
+		USER_HELD, KERNEL_HELD, BLOCKED, UNMANAGED, LOCKED,
+	};
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(who); i++)
 		while (!in_place(who[i]))
 			run(&threads[who[i]]);
+	see_unmanaged();
+	lock_locked();
 	while (!rob_woken())
 		;
 }
@@ -225,7 +333,8 @@ static void put_in_place(void)
 static void run_the_rest(void)
 {
 	static const enum who who[] = {
-		SWITCHED, USER_HELD, KERNEL_HELD, NEW, BLOCKED, WOKEN,
+		SWITCHED, USER_HELD, KERNEL_HELD, NEW, BLOCKED, UNMANAGED,
+		LOCKED, WOKEN,
 	};
 	unsigned int i, left;
 
@@ -262,6 +371,8 @@ static void (* const waits[NR_WHO])(enum who who) = {
 	[KERNEL_HELD]	= wait_kernel_held,
 	[NEW]		= no_wait,
 	[BLOCKED]	= wait_in_read,
+	[UNMANAGED]	= wait_for_lock,
+	[LOCKED]	= wait_user_held,
 	[WOKEN]		= wait_in_read_when_woken,
 	[BEHIND]	= wait_behind,
 	[SWITCHES]	= wait_and_switch,
@@ -334,7 +445,9 @@ static long start(void)
 	uu_init();
 	if (pipe2(pipe_fd, O_CLOEXEC) || pipe2(woken_fd, O_CLOEXEC))
 		return -errno;
-	ret = ut_base_open(&base, NR_WHO, UMS_ORPHAN_RELEASE);
+	ret = start_stirring();
+	if (!ret)
+		ret = ut_base_open(&base, NR_WHO, UMS_ORPHAN_RELEASE);
 	if (!ret)
 		ret = ut_base_open(&other_base, 4, UMS_ORPHAN_RELEASE);
 	for (who = 0; who < PLAIN && !ret; who++)
@@ -361,6 +474,8 @@ static void process(void)
 	enum who who;
 
 	states->thread[PLAIN].tid = gettid();
+	if (!fork())
+		hold_locked();
 	states->error = start();
 	if (states->error)
 		_exit(1);

@@ -22,6 +22,10 @@
  * @KERNEL_HELD: A worker that is ready, its registers in the kernel.
  * @NEW: A worker that never ran.
  * @BLOCKED: A worker in read().
+ * @UNMANAGED: A worker in fcntl(), where sleeps are not managed: it is woken again
+ *	and again, runs in the kernel without a processor, and waits again.
+ * @LOCKED: A worker that was ready, its registers in its slot, before a debugger
+ *	stopped it: it cannot be executed before it goes on.
  * @WOKEN: A worker that is ready, and in read(): it was woken there, but what it
  *	was woken for is gone.
  * @BEHIND: The scheduler whose processor @RUNNING has.
@@ -38,6 +42,8 @@ enum who {
 	KERNEL_HELD,
 	NEW,
 	BLOCKED,
+	UNMANAGED,
+	LOCKED,
 	WOKEN,
 	BEHIND,
 	SWITCHES,
@@ -81,6 +87,7 @@ struct state_thread {
  * @thread: By &enum who.
  * @pid: The process.
  * @ready: All are in place, and @before has returned.
+ * @hold: @LOCKED is to be stopped.
  * @go: They are to go on.
  * @error: Why they are not in place.
  * @step: For the test and its @before.
@@ -92,6 +99,7 @@ struct states {
 	struct state_thread thread[NR_WHO];
 	pid_t pid;
 	int ready;
+	int hold;
 	int go;
 	long error;
 	int step;
