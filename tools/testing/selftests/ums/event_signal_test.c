@@ -255,4 +255,41 @@ TEST_F(library, cancels_workers)
 	EXPECT_EQ(0, states->thread[BLOCKED].went_on);
 }
 
+static void may_be_cancelled_at_once(struct states *states, enum who who)
+{
+	if (who >= NR_WORKERS)
+		pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+}
+
+/* All are gone before anybody goes on. The workers that they have run wait */
+static void cancel_schedulers(struct states *states)
+{
+	static const enum who who[] = { BEHIND, SWITCHES };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(who); i++)
+		STATES_BAD(states, PLAIN,
+			   pthread_cancel(states_pthread(who[i])) ||
+			   !UT_WAIT(!ut_thread_state(states->thread[who[i]].tid)));
+}
+
+/* COMPUTES is the last one. When it ends, who is left goes on as a plain thread */
+TEST_F(library, cancels_schedulers)
+{
+	struct states *states = self->states;
+	enum who who;
+
+	states->first = may_be_cancelled_at_once;
+	states->before = cancel_schedulers;
+	ASSERT_TRUE(states_start(states));
+	for (who = 0; who < NR_WORKERS; who++)
+		EXPECT_EQ(0, states->thread[who].went_on);
+	EXPECT_EQ(0, states_finish(states));
+	for (who = 0; who < NR_WHO; who++) {
+		EXPECT_EQ(0, states->thread[who].bad);
+		EXPECT_EQ(who != BEHIND && who != SWITCHES,
+			  states->thread[who].ended);
+	}
+}
+
 TEST_HARNESS_MAIN
