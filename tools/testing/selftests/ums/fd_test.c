@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -246,6 +247,101 @@ TEST_F(fd, process_that_received_them_over_a_socket_is_refused)
 	ut_base_close(&later);
 }
 
+static void yields_once(struct ut_thread *thread)
+{
+	ut_yield(0);
+}
+
+static int poll_in(int fd, int timeout_ms)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+	int ret = poll(&pollfd, 1, timeout_ms);
+
+	return ret == 1 ? pollfd.revents : ret;
+}
+
+/* What fdinfo shows of the one worker of a list; 0 if there is none */
+static pid_t shown_tid(int list)
+{
+	char path[64], line[512];
+	pid_t tid = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", list);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "ums-ctx:\t%*x tid %d role worker state ready",
+			   &tid) == 1)
+			break;
+	fclose(file);
+	return tid;
+}
+
+/* Of another process; @sock tells that process that it is waited for */
+static int watch_list(int sock, int list)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int epoll = epoll_create1(0);
+	pid_t tid;
+
+	if (poll_in(list, 0) || epoll_ctl(epoll, EPOLL_CTL_ADD, list, &event) ||
+	    epoll_wait(epoll, &event, 1, 0))
+		return 1;
+	if (write(sock, "w", 1) != 1 ||
+	    epoll_wait(epoll, &event, 1, UT_LIMIT_MS) != 1 ||
+	    event.events != EPOLLIN || poll_in(list, -1) != POLLIN)
+		return 2;
+	if (read(sock, &tid, sizeof(tid)) != sizeof(tid) ||
+	    shown_tid(list) != tid)
+		return 3;
+	/* It has taken nothing, and it can take nothing */
+	if (ut_dequeue(list, NULL, 0, 0) != -EXDEV || poll_in(list, 0) != POLLIN)
+		return 4;
+	if (write(sock, "t", 1) != 1 || read(sock, &tid, 1) != 1 ||
+	    poll_in(list, 0))
+		return 5;
+	return 0;
+}
+
+TEST_F(fd, process_that_received_a_list_may_watch_it)
+{
+	struct ut_base *base = &self->base;
+	struct ut_thread worker;
+	struct ums_event event;
+	int socks[2];
+	pid_t child;
+	char byte;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, socks));
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		close(socks[0]);
+		/* Those that were inherited are not meant */
+		close(base->list);
+		_exit(watch_list(socks[1], ut_receive_fd(socks[1])));
+	}
+	close(socks[1]);
+	ASSERT_EQ(0, ut_send_fd(socks[0], base->list));
+	ASSERT_EQ(1, read(socks[0], &byte, 1));
+	ASSERT_EQ(0, ut_spawn_worker(base, &worker, yields_once, NULL));
+	ASSERT_EQ(0, ut_dequeue(base->list, NULL, 0, UT_LIMIT_MS));
+	ASSERT_EQ(sizeof(worker.tid),
+		  write(socks[0], &worker.tid, sizeof(worker.tid)));
+	ASSERT_EQ(1, read(socks[0], &byte, 1));
+	ASSERT_EQ(0, ut_base_schedule_here(base));
+	ASSERT_EQ(1, ut_next_of(base, worker.ctx, &event));
+	ASSERT_EQ(1, write(socks[0], "g", 1));
+	EXPECT_EQ(0, ut_wait_child(child, UT_LIMIT_MS));
+	EXPECT_EQ(UMS_REASON_YIELDED,
+		  ut_run_to(base, worker.ctx, &event, UMS_REASON_YIELDED));
+	EXPECT_EQ(UMS_REASON_TERMINATED,
+		  ut_run_to(base, worker.ctx, &event, UMS_REASON_TERMINATED));
+	ut_join(&worker);
+}
+
 TEST_F(fd, process_is_refused_after_exec)
 {
 	char group[16], list[16];
@@ -329,11 +425,6 @@ static bool move(void **map, size_t size)
 
 	*map = moved;
 	return moved == there;
-}
-
-static void yields_once(struct ut_thread *thread)
-{
-	ut_yield(0);
 }
 
 /* The kernel writes into its own pages, wherever they are to be seen */
