@@ -3,13 +3,16 @@
  * UMS tests: what debug_test.sh has debuggers look at.
  *
  *   debug_target wait	takes its places, says which thread is in which, stays
- *   debug_target crash	takes its places, and dumps core
+ *   debug_target crash	a child takes its places, and dumps core; says which
+ *			thread was in which
  *   debug_target calls	two workers take turns at calling turn() and the kernel,
  *			each TURNS times
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "places.h"
@@ -18,10 +21,9 @@
 #define SKIPPED	4
 #define TURNS	50
 
-static struct place places[NR_PLACES];
+static struct place *places;
 
-/* A thread without a role, for the others are busy */
-static void say_who_is_where(struct ut_thread *thread)
+static void say_who_is_where(void)
 {
 	static const char * const names[NR_PLACES] = {
 		[MAIN] = "places_take",
@@ -33,14 +35,37 @@ static void say_who_is_where(struct ut_thread *thread)
 	};
 	enum place_of who;
 
-	/* The last one */
-	while (!UT_LOAD(places[ENDS].tid))
-		ut_nap();
 	for (who = MAIN; who < NR_PLACES; who++)
 		printf("%d %s\n", UT_LOAD(places[who].tid), names[who]);
 	printf("end\n");
 	fflush(stdout);
+}
+
+/* A thread without a role, for the others are busy */
+static void speaks(struct ut_thread *thread)
+{
+	/* The last one */
+	while (!UT_LOAD(places[ENDS].tid))
+		ut_nap();
+	say_who_is_where();
 	pause();
+}
+
+static int crash(void)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child < 0)
+		return __LINE__;
+	if (!child)
+		_exit(places_take(places, true) % 256);
+	status = ut_wait_child(child, 2 * UT_LIMIT_MS);
+	if (status < 0 || !WIFSIGNALED(status))
+		return __LINE__;
+	/* What each has noted by itself */
+	say_who_is_where();
+	return 0;
 }
 
 /* For breakpoints */
@@ -85,10 +110,14 @@ int main(int argc, char **argv)
 		return SKIPPED;
 	if (argc == 2 && !strcmp(argv[1], "calls"))
 		return run_calls();
+	places = mmap(NULL, NR_PLACES * sizeof(*places), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (places == MAP_FAILED)
+		return 1;
 	if (argc == 2 && !strcmp(argv[1], "crash"))
-		return places_take(places, true);
+		return crash();
 	if (argc != 2 || strcmp(argv[1], "wait") ||
-	    ut_spawn(NULL, &speaker, UMS_ROLE_NONE, say_who_is_where, NULL))
+	    ut_spawn(NULL, &speaker, UMS_ROLE_NONE, speaks, NULL))
 		return 1;
 	return places_take(places, false);
 }
