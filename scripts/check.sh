@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # make check: what a reviewer's tools say. checkpatch --strict on every file and
-# patch, sparse and W=1 on our part of the kernel, shellcheck on the scripts.
+# patch, sparse and W=1 on our part of the kernel, shellcheck on the scripts. And
+# whether what is there twice is the same.
 
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=overlay.sh
@@ -49,6 +50,9 @@ done < <(sed -e 's/[[:space:]]*#.*//' -e '/^$/d' "$top/patches/series")
 
 say "what counts as a complaint of the kernel"
 "$top/scripts/report_test.sh" || bad=1
+
+say "syzkaller's description of the system calls"
+"$top/scripts/syz_test.sh" || bad=1
 
 say "shellcheck"
 mapfile -t shell < <(cd "$top" && our_files | grep -E '(\.sh|^\.ci/run)$')
