@@ -3,114 +3,59 @@
  * UMS tests: every allocation, and every copy from and to user memory, fails in
  * turn, in each operation. An error comes back that says so, nothing is left
  * behind or lost, and the operation succeeds as soon as nothing fails.
- *
- * By /proc/thread-self/fail-nth, where a kernel has fault injection: the n-th
- * point of the calling thread that can fail does.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
 #include "common.h"
+#include "fault.h"
 
-#define DEBUGFS		"/sys/kernel/debug/"
-/* More points than any operation has */
-#define MAX_POINTS	500
 #define CONTEXTS	64
-
-/* What is to be set for everything to fail, and what it was before */
-static struct setting {
-	const char *name;
-	const char *value;
-	char old[8];
-} settings[] = {
-	{ "failslab/ignore-gfp-wait", "N" },
-	{ "failslab/verbose", "0" },
-	{ "fail_page_alloc/ignore-gfp-wait", "N" },
-	{ "fail_page_alloc/ignore-gfp-highmem", "N" },
-	{ "fail_page_alloc/min-order", "0" },
-	{ "fail_page_alloc/verbose", "0" },
-	{ "fail_usercopy/verbose", "0" },
-};
-
-static int fail_nth;
-
-static int open_setting(const struct setting *setting, int flags)
-{
-	char path[100];
-
-	snprintf(path, sizeof(path), DEBUGFS "%s", setting->name);
-	return open(path, flags);
-}
-
-static bool save(struct setting *setting)
-{
-	int fd = open_setting(setting, O_RDONLY);
-	bool good = read(fd, setting->old, sizeof(setting->old) - 1) > 0;
-
-	close(fd);
-	return good;
-}
-
-static bool change(const struct setting *setting, const char *value)
-{
-	int fd = open_setting(setting, O_WRONLY);
-	bool good = write(fd, value, strlen(value)) > 0;
-
-	close(fd);
-	return good;
-}
-
-static bool arm(unsigned int n)
-{
-	char text[12];
-	int length = snprintf(text, sizeof(text), "%u", n);
-
-	return pwrite(fail_nth, text, length, 0) == length;
-}
-
-/*
- * Whether a point has failed since arm(). If it did not, the next one that would
- * is in here, and is of no matter.
- */
-static bool disarm(void)
-{
-	char text[12] = "1";
-	bool failed;
-
-	failed = pread(fail_nth, text, sizeof(text) - 1, 0) > 0 &&
-		 !strtoul(text, NULL, 0);
-	if (!failed)
-		pwrite(fail_nth, "0", 1, 0);
-	return failed;
-}
-
-/* What operations work on */
-struct rig {
-	struct ut_base base;
-	__u64 ctx;
-	__u64 ready;
-	struct ut_thread worker;
-	void *map;
-};
+/* Of the first page of slots; index 0 is not used */
+#define FIRST_PAGE	15
+/* Nobody is charged for anything under that id yet */
+#define SOMEBODY	47110
+#define NO_CALL		-1L
 
 /**
- * struct op - An operation that can fail
+ * struct rig - What operations work on
  *
- * @name: Of the operation.
- * @prepare: Before each time, or NULL. Returns whether that worked.
- * @fn: What is done; returns a negative errno, or what @undo needs.
- * @undo: After it succeeded, or NULL.
+ * @base: A group with a list.
+ * @other: Fd of a group without lists, and with few contexts.
+ * @contexts: How many.
+ * @epoll: Fd of an epoll instance.
+ * @ctx: A context without a thread, or UT_NONE.
+ * @yielder: A worker that yields whenever it is executed.
+ * @sleeper: A worker that reads from @pipe whenever it is executed.
+ * @waker: A thread that writes to @pipe.
+ * @pipe: See there.
+ * @tester: The thread whose operations fail, if they sleep.
+ * @sleeps_in: When @tester sleeps in this call @waker shall write; or NO_CALL.
+ * @done: All workers, and @waker, shall end.
+ * @map: For @undo.
  */
-struct op {
-	const char *name;
-	bool (*prepare)(struct rig *rig);
-	long (*fn)(struct rig *rig);
-	void (*undo)(struct rig *rig, long ret);
+struct rig {
+	struct ut_base base;
+	int other;
+	unsigned int contexts;
+	int epoll;
+	__u64 ctx;
+	struct ut_thread yielder;
+	struct ut_thread sleeper;
+	struct ut_thread waker;
+	int pipe[2];
+	pid_t tester;
+	long sleeps_in;
+	int done;
+	void *map;
 };
 
 static void close_it(struct rig *rig, long ret)
@@ -118,9 +63,25 @@ static void close_it(struct rig *rig, long ret)
 	close(ret);
 }
 
+static long probe(struct rig *rig)
+{
+	return ut_probe(NULL);
+}
+
 static long setup(struct rig *rig)
 {
 	return ut_setup(CONTEXTS, UMS_ORPHAN_RELEASE);
+}
+
+/* Of this thread only */
+static bool is_user(uid_t id)
+{
+	return !syscall(SYS_setresuid, -1, id, -1);
+}
+
+static bool is_somebody(struct rig *rig)
+{
+	return is_user(SOMEBODY);
 }
 
 static long list_create(struct rig *rig)
@@ -128,6 +89,44 @@ static long list_create(struct rig *rig)
 	struct ums_list_create list;
 
 	return ut_list_create(rig->base.group, &list);
+}
+
+static bool has_empty_group(struct rig *rig)
+{
+	close(rig->other);
+	rig->contexts = 0;
+	rig->other = setup(rig);
+	return rig->other >= 0;
+}
+
+/* The group has no room for its number yet */
+static long first_list(struct rig *rig)
+{
+	struct ums_list_create list;
+	long ret = ut_list_create(rig->other, &list);
+
+	return ret < 0 || list.id ? ret : -EPROTO;
+}
+
+/* Nor for contexts. One that could not be created has used nothing up */
+static long next_ctx(struct rig *rig)
+{
+	__u64 ctx;
+	long ret = ut_ctx_create(rig->other, 0, &ctx);
+
+	if (ret)
+		return ret;
+	return (__u32)ctx == ++rig->contexts ? 0 : -EPROTO;
+}
+
+static bool has_full_page(struct rig *rig)
+{
+	if (!has_empty_group(rig))
+		return false;
+	while (rig->contexts < FIRST_PAGE)
+		if (next_ctx(rig))
+			return false;
+	return true;
 }
 
 static long ctx_create(struct rig *rig)
@@ -162,48 +161,148 @@ static long attach(struct rig *rig)
 	return ut_attach(rig->base.list, UMS_ROLE_SCHEDULER, rig->ctx);
 }
 
+/* Returns when it has been executed */
+static long attach_worker(struct rig *rig)
+{
+	return ut_attach(rig->base.list, UMS_ROLE_WORKER, rig->ctx);
+}
+
 static void attach_undo(struct rig *rig, long ret)
 {
 	ut_detach();
+}
+
+static long yield(struct rig *rig)
+{
+	return ut_yield(0);
 }
 
 static long query(struct rig *rig)
 {
 	struct ums_info info;
 
-	return ut_query(rig->base.group, rig->ready, UMS_INFO_STATS, &info);
+	return ut_query(rig->base.group, rig->yielder.ctx, UMS_INFO_STATS, &info);
 }
 
-static long map(struct rig *rig)
+/* It has the old value until it has the new one */
+static long set(struct rig *rig)
 {
-	rig->map = mmap(NULL, rig->base.slots_size, PROT_READ, MAP_SHARED,
-			rig->base.group, 0);
-	if (rig->map == MAP_FAILED)
-		return -errno;
-	/* Faults have no error: they are made again */
-	return UT_LOAD(((struct ums_context *)rig->map)[1].state) + 1;
-}
+	struct ums_info info = {
+		.ctx = rig->yielder.ctx,
+		.info_class = UMS_INFO_COOKIE,
+	};
+	__u64 old = ut_slot(&rig->base, info.ctx)->cookie;
+	long ret;
 
-static void unmap(struct rig *rig, long ret)
-{
-	munmap(rig->map, rig->base.slots_size);
-}
-
-static long dequeue(struct rig *rig)
-{
-	struct ums_event event;
-	long ret = ut_dequeue(rig->base.list, &event, 1, 0);
-
-	if (ret == 1 && (event.ctx != rig->ready ||
-			 event.reason != UMS_REASON_READY))
+	info.value = old + 1;
+	ret = ut_ctl(UMS_CTL_SET, rig->base.group, &info, sizeof(info));
+	if (ut_slot(&rig->base, info.ctx)->cookie != (ret ? old : info.value))
 		return -EPROTO;
 	return ret;
 }
 
+static long map(struct rig *rig, int fd, size_t size)
+{
+	rig->map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	return rig->map == MAP_FAILED ? -errno : 0;
+}
+
+/* Faults have no error: they are made again */
+static long map_slots(struct rig *rig)
+{
+	long ret = map(rig, rig->base.group, rig->base.slots_size);
+
+	return ret ?: UT_LOAD(((struct ums_context *)rig->map)[1].state) + 1;
+}
+
+static void unmap_slots(struct rig *rig, long ret)
+{
+	munmap(rig->map, rig->base.slots_size);
+}
+
+static long map_ring(struct rig *rig)
+{
+	long ret = map(rig, rig->base.list, rig->base.ring_size);
+
+	return ret ?: UT_LOAD(((struct ums_ring *)rig->map)->mask) + 1;
+}
+
+static void unmap_ring(struct rig *rig, long ret)
+{
+	munmap(rig->map, rig->base.ring_size);
+}
+
+/* Must have a line that begins so */
+static long read_fdinfo(int fd, const char *begin)
+{
+	char path[64], text[4096], *line;
+	int info;
+	long ret;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = open(path, O_RDONLY);
+	if (info < 0)
+		return -errno;
+	ret = read(info, text, sizeof(text) - 1);
+	if (ret < 0)
+		ret = -errno;
+	close(info);
+	if (ret < 0)
+		return ret;
+	text[ret] = 0;
+	line = strstr(text, begin);
+	return line && strstr(line, "\nums-ctx:") ? 0 : -EPROTO;
+}
+
+static long group_fdinfo(struct rig *rig)
+{
+	return read_fdinfo(rig->base.group, "\nums-group:");
+}
+
+static long list_fdinfo(struct rig *rig)
+{
+	return read_fdinfo(rig->base.list, "\nums-list:");
+}
+
+static long epoll_add(struct rig *rig)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	return epoll_ctl(rig->epoll, EPOLL_CTL_ADD, rig->base.list, &event) ?
+	       -errno : 0;
+}
+
+static void epoll_undo(struct rig *rig, long ret)
+{
+	epoll_ctl(rig->epoll, EPOLL_CTL_DEL, rig->base.list, NULL);
+}
+
+/* In any group, by any thread */
+static const struct fault_op plain_ops[] = {
+	{ "probe", NULL, probe, .sure = true },
+	{ "setup", NULL, setup, close_it, .asks_twice = true },
+	{ "setup for another user", is_somebody, setup, close_it, -ENOSPC },
+	{ "list_create", NULL, list_create, close_it },
+	{ "the first list", has_empty_group, first_list, close_it,
+	  .asks_twice = true },
+	{ "ctx_create", NULL, ctx_create, ctx_undo },
+	{ "the first context", has_empty_group, next_ctx, .asks_twice = true },
+	{ "the first context of a page", has_full_page, next_ctx,
+	  .asks_twice = true },
+	{ "ctx_delete", has_ctx, ctx_delete, .sure = true },
+	{ "query", NULL, query, .sure = true },
+	{ "set", NULL, set, .sure = true },
+	{ "map the slots", NULL, map_slots, unmap_slots },
+	{ "map the ring", NULL, map_ring, unmap_ring },
+	{ "fdinfo of the group", NULL, group_fdinfo },
+	{ "fdinfo of the list", NULL, list_fdinfo },
+	{ "epoll_ctl", NULL, epoll_add, epoll_undo },
+};
+
 static long execute(struct rig *rig)
 {
 	struct ums_event event;
-	long ret = ut_execute(rig->base.group, rig->ready, &event);
+	long ret = ut_execute(rig->base.group, rig->yielder.ctx, &event);
 
 	if (ret >= 0)
 		return ret == UMS_REASON_YIELDED ? ret : -EPROTO;
@@ -218,25 +317,145 @@ static long execute(struct rig *rig)
 	return ret;
 }
 
-static const struct op plain_ops[] = {
-	{ "setup", NULL, setup, close_it },
-	{ "list_create", NULL, list_create, close_it },
-	{ "ctx_create", NULL, ctx_create, ctx_undo },
-	{ "ctx_delete", has_ctx, ctx_delete, NULL },
-	{ "query", NULL, query, NULL },
-	{ "map", NULL, map, unmap },
-	{ "dequeue", NULL, dequeue, NULL },
+/* The sleeper is executed until it blocks, and nothing is on the list. */
+static bool is_quiet(struct rig *rig)
+{
+	struct ums_event event;
+	long ret;
+
+	if (ut_run_to_block(&rig->base, rig->sleeper.ctx, &event, SYS_read) !=
+	    UMS_REASON_BLOCKED)
+		return false;
+	do
+		ret = ut_dequeue(rig->base.list, &event, 1, 0);
+	while (ret == 1);
+	return ret == -EAGAIN;
+}
+
+/* An event comes */
+static bool has_event(struct rig *rig)
+{
+	return is_quiet(rig) && write(rig->pipe[1], "", 1) == 1 &&
+	       UT_WAIT(ut_slot_state(&rig->base, rig->sleeper.ctx) ==
+		       UMS_STATE_READY &&
+		       UT_LOAD(rig->base.ring->head) !=
+		       UT_LOAD(rig->base.ring->tail));
+}
+
+/* An event comes as soon as the test sleeps in that call */
+static bool will_sleep_in(struct rig *rig, long call)
+{
+	bool quiet = is_quiet(rig);
+
+	UT_STORE(rig->sleeps_in, call);
+	return quiet;
+}
+
+static bool will_dequeue(struct rig *rig)
+{
+	return will_sleep_in(rig, __NR_ums_dequeue);
+}
+
+static bool will_poll(struct rig *rig)
+{
+	return will_sleep_in(rig, SYS_poll);
+}
+
+static long dequeue_for(struct rig *rig, long timeout_ms)
+{
+	struct ums_event event;
+	long ret = ut_dequeue(rig->base.list, &event, 1, timeout_ms);
+
+	if (ret == 1 && (event.ctx != rig->sleeper.ctx ||
+			 event.reason != UMS_REASON_READY))
+		return -EPROTO;
+	return ret;
+}
+
+static long dequeue(struct rig *rig)
+{
+	return dequeue_for(rig, 0);
+}
+
+static long dequeue_in_time(struct rig *rig)
+{
+	return dequeue_for(rig, UT_LIMIT_MS);
+}
+
+static long dequeue_at_any_time(struct rig *rig)
+{
+	return dequeue_for(rig, -1);
+}
+
+static long wait_only(struct rig *rig)
+{
+	return ut_dequeue(rig->base.list, NULL, 0, UT_LIMIT_MS);
+}
+
+static long wait_in_poll(struct rig *rig)
+{
+	struct pollfd poll_list = { .fd = rig->base.list, .events = POLLIN };
+	int ret = poll(&poll_list, 1, UT_LIMIT_MS);
+
+	if (ret < 0)
+		return -errno;
+	return ret == 1 && poll_list.revents == POLLIN ? 0 : -EPROTO;
+}
+
+/* By a scheduler, which the workers need */
+static const struct fault_op scheduler_ops[] = {
+	{ "execute", NULL, execute, .sure = true },
+	{ "dequeue", has_event, dequeue, .sure = true },
+	{ "dequeue in time", will_dequeue, dequeue_in_time },
+	{ "dequeue at any time", will_dequeue, dequeue_at_any_time,
+	  .sure = true },
+	{ "wait only", will_dequeue, wait_only },
+	{ "poll", will_poll, wait_in_poll },
 };
 
-/* The last scheduler that goes releases the worker */
-static const struct op execute_op = { "execute", NULL, execute, NULL };
-static const struct op attach_op = { "attach", has_ctx, attach, attach_undo };
+/* The last scheduler that goes releases the workers */
+static const struct fault_op attach_op = {
+	"attach", has_ctx, attach, attach_undo, .asks_twice = true
+};
 
-/* Yields whenever it is executed */
+/* By other threads */
+static const struct fault_op worker_op = {
+	"attach a worker", has_ctx, attach_worker, attach_undo
+};
+
+static const struct fault_op yield_op = { "yield", NULL, yield, .sure = true };
+
 static void yields(struct ut_thread *thread)
 {
-	while (!UT_LOAD(thread->arg))
+	struct rig *rig = thread->arg;
+
+	while (!UT_LOAD(rig->done))
 		ut_yield(0);
+}
+
+static void sleeps(struct ut_thread *thread)
+{
+	struct rig *rig = thread->arg;
+	char byte;
+
+	while (!UT_LOAD(rig->done))
+		thread->ret = read(rig->pipe[0], &byte, 1);
+}
+
+static void wakes(struct ut_thread *thread)
+{
+	struct rig *rig = thread->arg;
+
+	while (!UT_LOAD(rig->done)) {
+		long call = UT_LOAD(rig->sleeps_in);
+
+		if (call == NO_CALL || !ut_thread_sleeps_in(rig->tester, call)) {
+			ut_nap();
+			continue;
+		}
+		UT_STORE(rig->sleeps_in, NO_CALL);
+		thread->ret = write(rig->pipe[1], "", 1);
+	}
 }
 
 FIXTURE(fault)
@@ -247,63 +466,38 @@ FIXTURE(fault)
 FIXTURE_SETUP(fault)
 {
 	struct rig *rig = &self->rig;
-	unsigned int i;
 
 	if (ut_absent())
 		SKIP(return, UT_ABSENT);
-	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR);
-	if (fail_nth < 0)
+	if (!fault_begin())
 		SKIP(return, "no fault injection here");
-	for (i = 0; i < ARRAY_SIZE(settings); i++)
-		if (!save(&settings[i]) ||
-		    !change(&settings[i], settings[i].value))
-			SKIP(return, "no debugfs here");
 	ASSERT_EQ(0, ut_base_open(&rig->base, CONTEXTS, UMS_ORPHAN_RELEASE));
-	ASSERT_EQ(0, ut_spawn_worker(&rig->base, &rig->worker, yields, NULL));
-	ASSERT_TRUE(UT_WAIT(ut_slot_state(&rig->base, rig->worker.ctx) ==
-			    UMS_STATE_READY));
-	rig->ready = rig->worker.ctx;
 	rig->ctx = UT_NONE;
+	rig->tester = gettid();
+	rig->sleeps_in = NO_CALL;
+	rig->other = setup(rig);
+	ASSERT_LE(0, rig->other);
+	rig->epoll = epoll_create1(0);
+	ASSERT_LE(0, rig->epoll);
+	ASSERT_EQ(0, pipe(rig->pipe));
+	ASSERT_EQ(0, ut_spawn_worker(&rig->base, &rig->yielder, yields, rig));
+	ASSERT_EQ(0, ut_spawn_worker(&rig->base, &rig->sleeper, sleeps, rig));
+	ASSERT_EQ(0, ut_spawn(NULL, &rig->waker, UMS_ROLE_NONE, wakes, rig));
+	ASSERT_TRUE(UT_WAIT(ut_slot_state(&rig->base, rig->yielder.ctx) ==
+			    UMS_STATE_READY));
+	ASSERT_TRUE(UT_WAIT(ut_slot_state(&rig->base, rig->sleeper.ctx) ==
+			    UMS_STATE_READY));
 }
 
 FIXTURE_TEARDOWN(fault)
 {
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(settings); i++)
-		if (settings[i].old[0])
-			change(&settings[i], settings[i].old);
+	fault_end();
 }
 
-/* Returns how many points have failed, or a negative errno that must not be */
-static long fail_everywhere(struct rig *rig, const struct op *op)
+/* What fault_everywhere() returned for @op */
+static bool is_harmless(struct __test_metadata *_metadata, const struct fault_op *op,
+			long points)
 {
-	unsigned int n, fds = ut_count_fds();
-	bool failed;
-	long ret;
-
-	for (n = 1; n < MAX_POINTS; n++) {
-		if ((op->prepare && !op->prepare(rig)) || !arm(n))
-			return -ECANCELED;
-		ret = op->fn(rig);
-		failed = disarm();
-		if (ret >= 0 && op->undo)
-			op->undo(rig, ret);
-		if (ret < 0 && (!failed || (ret != -ENOMEM && ret != -EFAULT)))
-			return ret;
-		if (ut_count_fds() != fds)
-			return -EMFILE;
-		if (!failed)
-			return n - 1;
-	}
-	return -ERANGE;
-}
-
-static bool is_harmless(struct __test_metadata *_metadata, struct rig *rig,
-			const struct op *op)
-{
-	long points = fail_everywhere(rig, op);
-
 	TH_LOG("%s: %ld points", op->name, points);
 	return points > 0;
 }
@@ -311,19 +505,94 @@ static bool is_harmless(struct __test_metadata *_metadata, struct rig *rig,
 TEST_F(fault, of_any_operation_is_its_only_effect)
 {
 	struct rig *rig = &self->rig;
+	struct ums_event event;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(plain_ops); i++)
-		EXPECT_TRUE(is_harmless(_metadata, rig, &plain_ops[i]));
-	/* The worker is still there for whoever executes it */
+	for (i = 0; i < ARRAY_SIZE(plain_ops); i++) {
+		const struct fault_op *op = &plain_ops[i];
+
+		EXPECT_TRUE(is_harmless(_metadata, op,
+					fault_everywhere(rig, op)));
+		ASSERT_TRUE(is_user(0));
+	}
+	/* The workers are still there for whoever executes them */
 	ASSERT_EQ(0, ut_base_schedule_here(&rig->base));
-	EXPECT_TRUE(is_harmless(_metadata, rig, &execute_op));
-	UT_STORE(rig->worker.arg, rig);
+	for (i = 0; i < ARRAY_SIZE(scheduler_ops); i++) {
+		const struct fault_op *op = &scheduler_ops[i];
+
+		EXPECT_TRUE(is_harmless(_metadata, op,
+					fault_everywhere(rig, op)));
+	}
+	UT_STORE(rig->done, 1);
 	EXPECT_EQ(UMS_REASON_TERMINATED,
-		  ut_execute(rig->base.group, rig->ready, NULL));
-	ut_join(&rig->worker);
+		  ut_run_to(&rig->base, rig->sleeper.ctx, &event,
+			    UMS_REASON_TERMINATED));
+	EXPECT_EQ(UMS_REASON_TERMINATED,
+		  ut_run_to(&rig->base, rig->yielder.ctx, &event,
+			    UMS_REASON_TERMINATED));
+	ut_join(&rig->sleeper);
+	ut_join(&rig->yielder);
+	ut_join(&rig->waker);
 	EXPECT_EQ(0, ut_detach());
-	EXPECT_TRUE(is_harmless(_metadata, rig, &attach_op));
+	EXPECT_TRUE(is_harmless(_metadata, &attach_op,
+				fault_everywhere(rig, &attach_op)));
+	ut_base_close(&rig->base);
+}
+
+static void fails_to_attach(struct ut_thread *thread)
+{
+	thread->ret = fault_everywhere(thread->arg, &worker_op);
+}
+
+static void fails_to_yield(struct ut_thread *thread)
+{
+	thread->ret = fault_everywhere(thread->arg, &yield_op);
+}
+
+/* Run whatever is ready until @thread, which is none of them at the end, is done */
+static void schedule_for(struct ut_base *base, struct ut_thread *thread)
+{
+	struct ums_event event;
+	long ret;
+
+	while (!UT_LOAD(thread->done)) {
+		if (ut_dequeue(base->list, &event, 1, 10) != 1)
+			continue;
+		do
+			ret = ut_execute(base->group, event.ctx, NULL);
+		while (ret == UMS_REASON_YIELDED || ret == -EAGAIN);
+	}
+}
+
+TEST_F(fault, of_a_worker_leaves_it_as_it_was)
+{
+	struct rig *rig = &self->rig;
+	struct ums_event event;
+	struct ut_thread thread;
+
+	ASSERT_EQ(0, ut_base_schedule_here(&rig->base));
+	ASSERT_TRUE(is_quiet(rig));
+
+	ASSERT_EQ(0, ut_spawn(NULL, &thread, UMS_ROLE_NONE, fails_to_attach, rig));
+	schedule_for(&rig->base, &thread);
+	ut_join(&thread);
+	EXPECT_TRUE(is_harmless(_metadata, &worker_op, thread.ret));
+
+	ASSERT_EQ(0, ut_spawn_worker(&rig->base, &thread, fails_to_yield, rig));
+	EXPECT_EQ(0, ut_schedule(&rig->base, 1));
+	ut_join(&thread);
+	EXPECT_TRUE(is_harmless(_metadata, &yield_op, thread.ret));
+
+	UT_STORE(rig->done, 1);
+	EXPECT_EQ(1, write(rig->pipe[1], "", 1));
+	EXPECT_EQ(0, ut_finish(&rig->base, rig->sleeper.ctx));
+	EXPECT_EQ(UMS_REASON_TERMINATED,
+		  ut_run_to(&rig->base, rig->yielder.ctx, &event,
+			    UMS_REASON_TERMINATED));
+	ut_join(&rig->sleeper);
+	ut_join(&rig->yielder);
+	ut_join(&rig->waker);
+	EXPECT_EQ(0, ut_detach());
 	ut_base_close(&rig->base);
 }
 
