@@ -4,7 +4,8 @@
  * kernel has as much memory in use as before, and the process as many files.
  *
  * UMS_TEST_LIVES says how many workers live. A kernel that keeps freed memory back
- * to find faults has kmemleak as well, for whoever runs the tests to look at.
+ * to find faults counts its objects instead, and has kmemleak as well, for whoever
+ * runs the tests to look at.
  */
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 /* What the kernel has in its pockets, more or less */
 #define SLACK		(512 * 1024)
 
+#define SLAB		"/sys/kernel/slab/"
 #define KMEMLEAK	"/sys/kernel/debug/kmemleak"
 
 /* Of the kernel itself, in bytes */
@@ -46,6 +48,31 @@ static long memory_in_use(void)
 	}
 	fclose(file);
 	return sum;
+}
+
+/* Of which each life, or each group, has one or more */
+static const char * const caches[] = {
+	"ums_ctx", "ums_task", "task_struct", "filp",
+};
+
+/* In a cache; -1 if the kernel does not count them */
+static long objects_in_use(const char *cache)
+{
+	char path[64];
+	FILE *file;
+	long nr;
+
+	/* Those kept back to find faults are let go. */
+	snprintf(path, sizeof(path), SLAB "%s/shrink", cache);
+	ut_write_file(path, "1");
+	snprintf(path, sizeof(path), SLAB "%s/objects", cache);
+	file = fopen(path, "r");
+	if (!file)
+		return -1;
+	if (fscanf(file, "%ld", &nr) != 1)
+		nr = -1;
+	fclose(file);
+	return nr;
 }
 
 static void switches_and_ends(struct ut_thread *self)
@@ -122,8 +149,10 @@ FIXTURE_TEARDOWN(lives)
 
 TEST_F_TIMEOUT(lives, leave_nothing_behind, 3600)
 {
-	long before, limit;
-	unsigned int fds;
+	/* Less than one for each group */
+	const long few = self->nr / PER_GROUP / 2;
+	long before, limit, objects[ARRAY_SIZE(caches)];
+	unsigned int fds, i;
 
 	/* What is needed once, and caches */
 	ASSERT_TRUE(many_lives(self->nr / 10));
@@ -131,11 +160,21 @@ TEST_F_TIMEOUT(lives, leave_nothing_behind, 3600)
 	before = memory_in_use();
 	ASSERT_LT(0, before);
 	limit = before + SLACK + self->nr * PER_LIFE;
+	/* What is freed late is gone too, unless somebody else has as many */
+	UT_WAIT(objects_in_use(caches[0]) <= few && objects_in_use(caches[1]) <= few);
+	for (i = 0; i < ARRAY_SIZE(caches); i++)
+		objects[i] = objects_in_use(caches[i]);
 	ASSERT_TRUE(many_lives(self->nr));
 	EXPECT_EQ(fds, ut_count_fds());
 	EXPECT_TRUE(UT_WAIT(ut_status_number("Threads") == 1));
 	EXPECT_TRUE(!access(KMEMLEAK, F_OK) ||
 		    UT_WAIT(memory_in_use() <= limit));
+	for (i = 0; i < ARRAY_SIZE(caches); i++) {
+		EXPECT_TRUE(UT_WAIT(objects_in_use(caches[i]) <=
+				    objects[i] + few));
+		TH_LOG("%s: %ld objects, %ld before", caches[i],
+		       objects_in_use(caches[i]), objects[i]);
+	}
 	TH_LOG("%u lives, %ld bytes more than before", self->nr,
 	       memory_in_use() - before);
 }
