@@ -146,7 +146,10 @@ long ums_attach(int fd, void __user *arg, size_t size)
 	return 0;
 }
 
-/* Is the whole process going, by exit or exec? Nobody needs to be told. */
+/*
+ * Is the whole process going, by exit or exec? Nobody needs to be told. Read without
+ * siglock: if it begins to go just now somebody is told who will not listen.
+ */
 static bool ums_process_dying(void)
 {
 	return (READ_ONCE(current->signal->flags) & SIGNAL_GROUP_EXIT) ||
@@ -297,7 +300,10 @@ void ums_detach_current(u64 exit_code)
 	ums_hand_off_now();
 	if (ut->vp)
 		ums_serve(ut);
-	/* First, since the context may be deleted as soon as it is TERMINATED. */
+	/*
+	 * First, since the context may be deleted as soon as it is TERMINATED.
+	 * Who looks at another thread's has RCU.
+	 */
 	WRITE_ONCE(current->ums, NULL);
 	clear_task_syscall_work(current, UMS);
 	if (scheduler)

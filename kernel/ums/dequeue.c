@@ -40,6 +40,7 @@ static enum ums_peek ums_list_peek(struct ums_list *list, u32 *head, u64 *id,
 	enum ums_peek ret = UMS_PEEK_STALE;
 	struct ums_ctx *ctx;
 
+	/* The cmpxchg that takes the entry finds out whether it still is. */
 	*head = READ_ONCE(list->ring->head);
 	/* (A) Pairs with the release in ums_list_queue(). */
 	if (*head == smp_load_acquire(&list->tail))
@@ -112,6 +113,7 @@ static bool ums_list_test_clear_overflow(struct ums_list *list)
 {
 	bool overflow;
 
+	/* What is lost just now is told next time. */
 	if (likely(!READ_ONCE(list->overflow)))
 		return false;
 
@@ -136,6 +138,7 @@ static long ums_list_take(struct ums_list *list,
 	u64 id;
 
 	while (done < nr) {
+		/* Neither is true for long; ums_list_repair() looks again. */
 		if (READ_ONCE(list->tail) - READ_ONCE(list->ring->head) >
 		    list->entries)
 			ums_list_repair(list);

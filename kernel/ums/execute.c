@@ -49,7 +49,11 @@ static int ums_executable(struct ums_ctx *ctx)
 
 	switch (ctx->state) {
 	case UMS_STATE_READY:
-		/* Frozen where it sleeps, in a system call that is not finished */
+		/*
+		 * Frozen where it sleeps, in a system call that is not finished.
+		 * Without pi_lock: it may be frozen just after this, as any
+		 * other carrier.
+		 */
 		if (unlikely(READ_ONCE(ctx->ut->task->__state) & TASK_FROZEN))
 			return -EAGAIN;
 		return ctx->ut->released ? -ESRCH : 0;

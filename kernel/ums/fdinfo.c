@@ -85,6 +85,7 @@ static void ums_show_contexts(struct seq_file *m, struct ums_group *group,
 	lockdep_assert_held(&group->mutex);
 
 	while ((ctx = ums_table_next(group, &index))) {
+		/* Set under the mutex too, which ums_bind() holds */
 		if (!list_id || READ_ONCE(ctx->list_id) == list_id)
 			ums_show_ctx(m, ctx);
 		cond_resched();

@@ -104,6 +104,7 @@ static void ums_late_check(struct ums_group *group, struct ums_ctx *ctx)
 
 	lockdep_assert_held(&ctx->lock);
 
+	/* Woken truly just after this, it is woken twice, and looks twice. */
 	if (!ut || ctx->state != UMS_STATE_READY || !READ_ONCE(ut->woken) ||
 	    !ums_sleeps_recorded(ut->task))
 		return;

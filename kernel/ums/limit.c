@@ -42,6 +42,7 @@ core_initcall(ums_sysctl_init);
 
 static bool ums_setup_allowed(void)
 {
+	/* Whoever asks while it is written gets the old answer or the new one. */
 	int disabled = READ_ONCE(ums_disabled);
 
 	if (disabled == UMS_FOR_ADMIN)

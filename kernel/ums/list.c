@@ -87,7 +87,8 @@ void ums_list_put(struct ums_list *list)
 
 /**
  * ums_list_empty - Is there nothing to dequeue?
- * @list: The list.
+ * @list: The list. With its lock, or on its wait queue, nothing comes after that
+ *	without a wakeup. Without, it is a hint.
  */
 bool ums_list_empty(const struct ums_list *list)
 {

@@ -51,7 +51,10 @@ static void ums_become_ready(struct ums_task *ut)
 	u32 state = READ_ONCE(ctx->state);
 	bool queue = false;
 
-	/* Others only move it between these. */
+	/*
+	 * Without the lock. Others only move it between these, or to them from
+	 * BLOCKED, for which we look again.
+	 */
 	if (state == UMS_STATE_READY || state == UMS_STATE_RUNNING ||
 	    state == UMS_STATE_USER_HELD)
 		return;

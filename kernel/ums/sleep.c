@@ -63,6 +63,7 @@ static u32 ums_cause(struct ums_task *ut, unsigned int state, u64 *arg)
 {
 	int nr = syscall_get_nr(ut->task, task_pt_regs(ut->task));
 
+	/* A trap that is asked for just after this is not what it sleeps for. */
 	if (state & (__TASK_STOPPED | __TASK_TRACED | TASK_FROZEN) ||
 	    READ_ONCE(ut->task->jobctl) & JOBCTL_TRAP_FREEZE) {
 		*arg = 0;
@@ -91,7 +92,10 @@ static void ums_check_unlocked(struct task_struct *tsk)
 static void ums_check_unlocked(struct task_struct *tsk) { }
 #endif
 
-/* May the wakeup from the sleep that current is about to begin be recorded? */
+/*
+ * May the wakeup from the sleep that current is about to begin be recorded? If it
+ * is released just after this, ums_wakeup_recorded() wakes it truly.
+ */
 static bool ums_may_record(const struct ums_task *ut, unsigned int state)
 {
 	return (state & TASK_MANAGED) && ums_group_of(ut)->managed_sleep &&
@@ -172,7 +176,11 @@ void __ums_sched_blocked(struct task_struct *tsk)
 		return;
 	}
 	managed = ums_may_record(ut, state);
-	/* Others move it between RUNNING, USER_HELD and READY, and to the last. */
+	/*
+	 * Without the lock. Others move it from BLOCKED to READY and to RUNNING,
+	 * which are all alike here; and to RUNNING from USER_HELD, in which it
+	 * sleeps nowhere but where it parks.
+	 */
 	ctx_state = READ_ONCE(ctx->state);
 	if (!managed && ctx_state != UMS_STATE_RUNNING &&
 	    ctx_state != UMS_STATE_READY && ctx_state != UMS_STATE_BLOCKED)
@@ -219,7 +227,8 @@ int __ums_record_wakeup(struct task_struct *p)
 
 	/*
 	 * Signals, and what comes like one, set a flag of the thread first. If it
-	 * is not even attached it has woken by itself since its state was read.
+	 * is not even attached it has woken by itself since its state was read;
+	 * with interrupts off, what it was attached by is not freed.
 	 */
 	if (!ut || signal_pending(p))
 		return UMS_WAKE;

@@ -21,6 +21,17 @@
  * Two context locks are held where a VP passes from one thread to another: that
  * of the giver, current, and that of the taker.
  *
+ * Words that are read without their lock are marked, and the member says who may.
+ * There are three kinds:
+ *
+ * - Slots and rings are user memory too. All of it is accessed once, and no lock of
+ *   ours keeps user code from it: what is read there is looked up or compared, and
+ *   never relied upon.
+ * - What others change only in a direction that does no harm: &ums_task.vp from NULL,
+ *   &ums_task.released to true. Who sees the old value sleeps, and the one who wrote
+ *   has a wakeup, or TIF_UMS, to follow.
+ * - Hints, of which the truth is found out under the lock, or that may be late.
+ *
  * None of the spinning locks is ever taken with a runqueue lock held. They
  * are raw and taken with interrupts off, since "about to sleep" calls us, and
  * whoever wakes a worker, with any lock held under which that is allowed
@@ -165,7 +176,8 @@ struct ums_waiter {
  * @tail: Free-running count of entries queued; what @ring shows is a copy.
  *	Written under @lock, read without.
  * @lost: Entries lost so far; @ring shows a copy.
- * @overflow: Entries were lost and nobody was told yet.
+ * @overflow: Entries were lost and nobody was told yet. Read without to find out
+ *	whether to look.
  * @waiters: Threads in ums_dequeue(), longest waiting first.
  * @nr_waiters: How many.
  * @wait: Pollers. Not under @lock.
@@ -248,7 +260,9 @@ struct ums_count {
  * @slot: Kernel mapping of the slot; constant. What is read there is the user's.
  * @state: One of &enum ums_state, this is the truth and the slot shows it; or
  *	%UMS_STATE_USER_HELD, and the slot has the truth. A thread can also be
- *	RUNNING here, and have been left by user code for another one.
+ *	RUNNING here, and have been left by user code for another one. Read
+ *	without by the thread itself: what others make of it is for it all the
+ *	same, see ums_become_ready() and __ums_sched_blocked().
  * @role: One of &enum ums_role; never changes back to none.
  * @ut: The attached thread, or NULL.
  * @list_id: The list that it is or was attached to.
@@ -258,7 +272,9 @@ struct ums_count {
  * @seq: Number of transitions.
  * @last: Worker: its last event. What a scheduler was told is in &ums_vp.event.
  * @saved: Times that the kernel saved its registers in the slot at a system call.
- *	Written by whoever carries it.
+ *	Written by whoever carries it, who publishes or gives the VP away after;
+ *	read by the thread when it has a VP. Two at a time only if user memory
+ *	lies, and then any number will do.
  * @cookie: From the user.
  * @count: How often what happened.
  * @ids: As in the slot. Own thread only.
@@ -391,7 +407,8 @@ enum ums_held {
  * @own_vp: Scheduler: its VP; constant.
  * @vp: The VP that this thread holds, or NULL. Set by others only while NULL
  *	(release, pairs with the acquire in park.c), under &ums_vp.lock;
- *	cleared by the thread itself only.
+ *	cleared by the thread itself only. So the thread reads it without: if it is
+ *	not NULL it stays, and if it is NULL the thread looks again before it sleeps.
  * @pending_vp: A VP that runs this thread's user code, while the thread is the
  *	carrier of another one: it takes it as soon as it has handed that on.
  *	&ums_ctx.lock.
@@ -406,9 +423,11 @@ enum ums_held {
  * @executing: Scheduler: parked or about to park in ums_execute(). Own
  *	thread only.
  * @released: Worker: the last scheduler is gone, become a plain thread.
- *	Written under &ums_ctx.lock.
+ *	Written under &ums_ctx.lock, and TIF_UMS set after; read without by the
+ *	thread, which comes to the border for TIF_UMS.
  * @woken: Its wakeup from a managed sleep was recorded. pi_lock of the thread;
- *	read without.
+ *	read without, under &ums_ctx.lock: whoever sees it set too late, or no
+ *	more, finds by the state of the thread that it runs.
  * @fault: A page fault from user mode is being handled. Own thread only.
  * @start_runtime: Cpu time at attachment, ns.
  * @kept_left: ums_times_left() when it was @kept. If it is another number now,

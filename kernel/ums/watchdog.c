@@ -58,7 +58,10 @@ static bool ums_is_waiting(struct ums_ctx *ctx)
 	return waiting;
 }
 
-/* Is a scheduler stopped, by a debugger or in any other way? It cannot help it. */
+/*
+ * Is a scheduler stopped, by a debugger or in any other way? It cannot help it. One
+ * that stops or goes on just now has been as it was for most of the time.
+ */
 static bool ums_is_stopped(struct ums_group *group)
 {
 	struct ums_vp *vp;
