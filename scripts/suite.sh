@@ -8,7 +8,7 @@ while read -r limit dir program; do
 	printf '##begin %s\n' "$program" >&3
 	echo "ums-test: $program" >/dev/kmsg
 	start=$SECONDS
-	(cd "$dir" && exec timeout -k 10 "$limit" stdbuf -oL "./$program") \
+	(cd "$dir" && exec timeout -k 10 "$limit" "./$program") \
 		</dev/null >&3 2>&1
 	status=$?
 	if [ "$status" = 124 ]; then
