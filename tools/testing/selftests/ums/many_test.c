@@ -295,26 +295,43 @@ TEST_F_TIMEOUT(many, parked_workers_go_promptly, 600)
 struct cost {
 	__u64 create;
 	__u64 run;
-	__u64 end;
+	__u64 exit;
+	__u64 kill;
 };
+
+/* How often each is measured. The least counts: load makes it more, never less. */
+#define TIMES	3
+
+static void take_least(__u64 *least, __u64 ns)
+{
+	if (ns < *least)
+		*least = ns;
+}
 
 static struct cost cost_of(struct __test_metadata *_metadata, long nr)
 {
-	struct cost cost;
+	struct cost cost = { UT_NONE, UT_NONE, UT_NONE, UT_NONE };
+	int i;
 
 	nr_workers = nr;
-	cost.end = time_to_end(_metadata, EXIT_GROUP, park_as_workers) / nr;
-	cost.create = progress->created / nr;
-	cost.run = progress->switched / nr;
-	TH_LOG("%ld workers, ns each: create %llu, run %llu, end %llu", nr,
-	       cost.create, cost.run, cost.end);
+	for (i = 0; i < 2 * TIMES; i++) {
+		enum how how = i % 2 ? SIGNAL : EXIT_GROUP;
+		__u64 end = time_to_end(_metadata, how, park_as_workers);
+
+		ASSERT_NE(0, end);
+		take_least(how == SIGNAL ? &cost.kill : &cost.exit, end / nr);
+		take_least(&cost.create, progress->created / nr);
+		take_least(&cost.run, progress->switched / nr);
+	}
+	TH_LOG("%ld workers, ns each: create %llu, run %llu, exit_group %llu, kill %llu",
+	       nr, cost.create, cost.run, cost.exit, cost.kill);
 	return cost;
 }
 
-/* Twice for a cache that is too small, and something for a machine that is busy */
-#define NOT_MUCH_MORE(many, few)	((many) < 3 * (few) + 100000)
+/* For caches that are too small; what is lost to clocks and naps comes on top */
+#define NOT_MUCH_MORE(many, few)	((many) < 3 * (few) + 2000)
 
-TEST_F_TIMEOUT(many_costs, are_those_of_few, 600)
+TEST_F_TIMEOUT(many_costs, are_those_of_few, 1200)
 {
 	struct cost few, many;
 	long nr = nr_workers;
@@ -323,7 +340,8 @@ TEST_F_TIMEOUT(many_costs, are_those_of_few, 600)
 	many = cost_of(_metadata, nr);
 	EXPECT_TRUE(NOT_MUCH_MORE(many.create, few.create));
 	EXPECT_TRUE(NOT_MUCH_MORE(many.run, few.run));
-	EXPECT_TRUE(NOT_MUCH_MORE(many.end, few.end));
+	EXPECT_TRUE(NOT_MUCH_MORE(many.exit, few.exit));
+	EXPECT_TRUE(NOT_MUCH_MORE(many.kill, few.kill));
 }
 
 TEST_HARNESS_MAIN
