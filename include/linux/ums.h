@@ -30,11 +30,13 @@ struct pt_regs;
  * @UMS_RECORDED: It has been woken, as far as the waker is concerned, and runs
  *	when it is executed.
  * @UMS_WOKEN: It was before: this wakeup is for somebody else.
+ * @UMS_WAKE_AGAIN: The same, and the thread is to run now.
  */
 enum ums_wakeup {
 	UMS_WAKE,
 	UMS_RECORDED,
 	UMS_WOKEN,
+	UMS_WAKE_AGAIN,
 };
 
 #ifdef CONFIG_UMS

@@ -230,10 +230,13 @@ int __ums_record_wakeup(struct task_struct *p)
 	 * is not even attached it has woken by itself since its state was read;
 	 * with interrupts off, what it was attached by is not freed.
 	 */
-	if (!ut || signal_pending(p))
+	if (!ut)
 		return UMS_WAKE;
+	/* Whoever wakes one of many who wait shall not take it for that one again. */
 	if (ut->woken)
-		return UMS_WOKEN;
+		return signal_pending(p) ? UMS_WAKE_AGAIN : UMS_WOKEN;
+	if (signal_pending(p))
+		return UMS_WAKE;
 	WRITE_ONCE(ut->woken, true);
 	return UMS_RECORDED;
 }
