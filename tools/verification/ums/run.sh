@@ -1,8 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Checks the model of the UMS slot protocol with spin:
+# Checks the models of UMS with spin: the user switch (ums.pml), completion lists
+# (list.pml), and managed sleeps and the end of threads (sleep.pml).
+#
 #   run.sh DIRECTORY [thorough]
-# What it makes is kept in DIRECTORY. The model must hold with each set of
+# What it makes is kept in DIRECTORY. Each model must hold with each set of
 # budgets, and must not with any of the mutations: what spin does not see
 # broken it does not see right either. The search is complete in each case
 # (partial order reduction, collapse compression, no bit-state hashing).
@@ -17,6 +19,7 @@ memory=4000
 mkdir -p "$work" || exit
 cd "$work" || exit
 failed=0
+model=ums
 
 # build NAME MACROS...: the verifier, in a directory of its own; "#include" of
 # the model is relative to the model.
@@ -27,7 +30,7 @@ build() {
 	mkdir "$name" && cp "$here"/*.pml "$name" || return
 	(
 		cd "$name" || exit
-		spin -a "$@" ums.pml >log 2>&1 &&
+		spin -a "$@" "$model.pml" >log 2>&1 &&
 			gcc -O1 -w -DSAFETY -DCOLLAPSE -DVECTORSZ=512 \
 				-DMEMLIM=$memory -o verifier pan.c >>log 2>&1 &&
 			./verifier -m100000 >>log 2>&1
@@ -54,9 +57,9 @@ report() {
 	else
 		printf 'NOT OK  %-30s %s\n' "$name" "$*"
 		printf '        see %s/log' "$work/$name"
-		[ ! -e "$name/ums.pml.trail" ] ||
-			printf '; cd %s; spin -t -p %s ums.pml' \
-				"$work/$name" "$*"
+		[ ! -e "$name/$model.pml.trail" ] ||
+			printf '; cd %s; spin -t -p %s %s.pml' \
+				"$work/$name" "$*" "$model"
 		echo
 		failed=1
 	fi
@@ -81,7 +84,7 @@ breaks() {
 	report $ok "$name" "-DBREAK_$name" "$@"
 }
 
-echo "The protocol holds:"
+echo "The user switch holds:"
 holds switches		-DOPS=4 -DIRQS=1
 holds interruptions	-DOPS=2 -DIRQS=2
 holds kernel_held	-DOPS=3 -DIRQS=1 -DKERNEL_HELD
@@ -130,5 +133,61 @@ breaks PULL_WITHOUT_CMPXCHG	-DOPS=1 -DWSIGS=1
 breaks ASK_WITHOUT_LOOKING	-DOPS=2 -DWSIGS=1 -DDEQUEUES=2
 breaks NO_BARRIER_A		-DOPS=2 -DWSIGS=1 -DDEQUEUES=2
 breaks NO_BARRIER_B		-DOPS=2 -DWSIGS=1 -DDEQUEUES=2 -DTSO
+
+model=list
+echo "Completion lists hold:"
+holds read_by_all		-DCONSUMER
+holds read_and_executed		-DSTEALS=1 -DCONSUMER
+holds readers_leave		-DSTEALS=1 -DSIGNALS=1
+holds most_readers_leave	-DEVENTS=1 -DSIGNALS=2 -DCONSUMER
+
+if [ "$level" = thorough ]; then
+	holds more_events	-DEVENTS=3 -DSTEALS=1
+	holds any_reader_leaves	-DSIGNALS=1 -DCONSUMER
+fi
+
+echo "Each mutation is found:"
+# list.c
+breaks HEAD_READ_EARLY		-DSTEALS=1
+# dequeue.c
+breaks CLAIM_WITHOUT_REQUEUE	-DSTEALS=1
+breaks CLAIM_ANY_EVENT		-DSTEALS=1
+breaks HEAD_NOT_EXCHANGED	-DEVENTS=2
+breaks WAIT_WITHOUT_LOCK	-DEVENTS=2
+breaks LEAVE_ITEM_BEHIND	-DEVENTS=1 -DSIGNALS=2 -DCONSUMER
+
+model="sleep"
+echo "Managed sleeps, and the end of threads, hold:"
+holds managed_sleeps		-DROUNDS=2 -DTOKENS=3
+holds two_vps			-DNR_VPS=2
+holds nobody_executes		-DEXECUTES=2 -DROUNDS=2 -DTOKENS=3
+holds signal_in_sleep		-DSIGNALS=1
+holds killed_in_sleep		-DKILLS=1
+holds vp_wanted			-DSSIGS=1
+holds last_scheduler_exits	-DSEXITS=1
+holds one_scheduler_exits	-DNR_VPS=2 -DSEXITS=1
+holds all_of_one_exit		-DNR_WORKERS=1 -DSEXITS=1 -DKILLS=1 -DSIGNALS=1 -DSSIGS=1
+
+if [ "$level" = thorough ]; then
+	holds both_schedulers_exit -DNR_VPS=2 -DSEXITS=2
+	holds exit_and_kill	-DSEXITS=1 -DKILLS=1
+	holds exit_and_signal	-DSEXITS=1 -DSIGNALS=1
+	holds vp_wanted_and_signal -DSSIGS=2 -DSIGNALS=1
+fi
+
+echo "Each mutation is found:"
+# sleep.c
+breaks RECORD_WITHOUT_LOOKING	-DROUNDS=1
+breaks OLD_WAKEUP_COUNTS	-DROUNDS=2 -DTOKENS=3
+breaks WAKEUP_OF_WOKEN		-DROUNDS=1
+breaks SIGNAL_TAKES_WAKEUP	-DSIGNALS=1
+# late.c
+breaks NO_TIMER			-DEXECUTES=2
+# execute.c
+breaks EXECUTE_WITHOUT_TRUE_WAKEUP -DROUNDS=1
+# attach.c
+breaks EXIT_KEEPS_VP		-DROUNDS=1
+breaks EXIT_WITHOUT_FLAG	-DNR_VPS=2 -DSEXITS=1
+breaks RELEASE_WITHOUT_WAKEUP	-DSEXITS=1
 
 exit $failed

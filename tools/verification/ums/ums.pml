@@ -42,9 +42,10 @@
  *
  * What is left out or simplified:
  *
- * - Attaching, exit, detach, the release of orphans, SIGKILL, user code that
- *   lies, events and completion lists (a scheduler executes whom the slots show
- *   READY), switches by system calls that save nothing, and deferred ones.
+ * - Attaching, user code that lies, switches by system calls that save nothing,
+ *   and deferred ones. Exit, the release of orphans, SIGKILL and managed sleeps are
+ *   in sleep.pml, events and completion lists in list.pml; here a scheduler
+ *   executes whom the slots show READY.
  * - A section under spinlocks is one step, with the wakeup that follows it:
  *   what others read there without the lock is one word, which is written last.
  *   The order of two context locks is lockdep's business. So is what spinlocks
