@@ -3,6 +3,7 @@
  * UMS tests: what control groups, the freezer of the machine and a lack of memory
  * do to a process whose threads are in every state.
  */
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -173,6 +174,86 @@ TEST_F(cgroup, runs_out_of_memory)
 	EXPECT_TRUE(WIFSIGNALED(status));
 	EXPECT_EQ(SIGKILL, WTERMSIG(status));
 	EXPECT_FALSE(file_says(TEST_CGROUP "/memory.events", "oom_kill 0"));
+}
+
+/* Whether a page is mapped that holds @addr, as far as one can know */
+static bool is_mapped(const void *addr)
+{
+	off_t where = (uintptr_t)addr / sysconf(_SC_PAGESIZE) * sizeof(__u64);
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	__u64 entry = 0;
+	bool mapped;
+
+	mapped = pread(fd, &entry, sizeof(entry), where) == sizeof(entry) &&
+		 entry >> 63;
+	close(fd);
+	return mapped;
+}
+
+/* Make the stack of a thread that does not use it a file, and take its pages */
+static bool page_stack_out(struct states *states, enum who who)
+{
+	int fd = memfd_create("stack", MFD_CLOEXEC);
+	pthread_attr_t attr;
+	size_t size;
+	void *start;
+	char *last;
+
+	if (fd < 0 || pthread_getattr_np(states_pthread(who), &attr) ||
+	    pthread_attr_getstack(&attr, &start, &size) ||
+	    write(fd, start, size) != (ssize_t)size ||
+	    mmap(start, size, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, 0) != start)
+		return false;
+	pthread_attr_destroy(&attr);
+	close(fd);
+	last = (char *)start + size - 1;
+	return is_mapped(start) && is_mapped(last) &&
+	       !madvise(start, size, MADV_COLD) && is_mapped(last) &&
+	       !madvise(start, size, MADV_PAGEOUT) && !is_mapped(start) &&
+	       !is_mapped(last);
+}
+
+static void page_stacks_out(struct states *states)
+{
+	enum who who;
+
+	/* What is used from now on counts */
+	STATES_BAD(states, PLAIN,
+		   ut_write_file(TEST_CGROUP "/cgroup.procs", "0"));
+	for (who = USER_HELD; who <= WOKEN; who++)
+		STATES_BAD(states, who, !page_stack_out(states, who));
+}
+
+#define SOME_MEMORY	(64 * 1024)
+
+static void uses_some_memory(struct states *states, enum who who)
+{
+	char *memory = mmap(NULL, SOME_MEMORY, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t i;
+
+	if (memory == MAP_FAILED) {
+		STATES_BAD(states, who, true);
+		return;
+	}
+	memset(memory, who + 1, SOME_MEMORY);
+	for (i = 0; i < SOME_MEMORY; i++)
+		STATES_BAD(states, who, memory[i] != (char)who + 1);
+}
+
+/* Stacks are read in again, and whoever uses more has to sleep for it */
+TEST_F(cgroup, is_short_of_memory)
+{
+	struct states *states = self->states;
+
+	states->before = page_stacks_out;
+	states->after = uses_some_memory;
+	ASSERT_TRUE(states_start(states)) TH_LOG("%ld", states->error);
+	ASSERT_EQ(0, write_number(TEST_CGROUP "/memory.high", 0));
+	EXPECT_EQ(0, states_finish(states));
+	EXPECT_EQ(0, states_bad(states));
+	EXPECT_FALSE(file_says(TEST_CGROUP "/memory.events", "high 0"));
 }
 
 #define PM_TEST		"/sys/power/pm_test"
