@@ -44,6 +44,7 @@ enum ums_wakeup {
 void __ums_exit_to_user(struct pt_regs *regs);
 void __ums_sched_blocked(struct task_struct *tsk);
 bool __ums_user_fault(unsigned long address);
+bool __ums_waits_for_vp(void);
 void __ums_task_exit(struct task_struct *tsk);
 bool __ums_syscall_enter(struct pt_regs *regs, long nr, unsigned long work);
 bool __ums_user_int(struct pt_regs *regs);
@@ -113,6 +114,16 @@ static inline bool ums_is_worker(struct task_struct *tsk)
 	guard(rcu)();
 	gate = (struct ums_gate *)READ_ONCE(tsk->ums);
 	return gate && gate->worker;
+}
+
+/**
+ * ums_waits_for_vp - Will current only run user code when it is executed?
+ *
+ * Return: whether it is a worker without a virtual processor.
+ */
+static inline bool ums_waits_for_vp(void)
+{
+	return unlikely(current->ums) && __ums_waits_for_vp();
 }
 
 /**
@@ -346,6 +357,7 @@ static inline bool ums_in_use(void) { return false; }
 static inline void ums_fork(struct task_struct *tsk) { }
 static inline void ums_task_exit(struct task_struct *tsk) { }
 static inline bool ums_is_worker(struct task_struct *tsk) { return false; }
+static inline bool ums_waits_for_vp(void) { return false; }
 static inline void ums_sched_blocked(struct task_struct *tsk) { }
 static inline void ums_managed_forbid(void) { }
 static inline void ums_managed_permit(void) { }

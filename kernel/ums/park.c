@@ -303,6 +303,19 @@ static bool ums_exit_scheduler(struct ums_task *ut, struct pt_regs *regs)
 }
 
 /**
+ * __ums_waits_for_vp - Is current a worker without a VP?
+ *
+ * The one that it is given while it looks will have it handle the same signals as
+ * any thread, at the next look.
+ */
+bool __ums_waits_for_vp(void)
+{
+	const struct ums_task *ut = current->ums;
+
+	return !ums_is_scheduler(ut) && !READ_ONCE(ut->vp);
+}
+
+/**
  * __ums_exit_to_user - current, a UMS thread, is about to return to user mode
  * @regs: Its user registers.
  *
