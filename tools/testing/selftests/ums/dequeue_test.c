@@ -309,8 +309,8 @@ TEST_F(dequeue, endless_wait_restarts_after_a_handler)
  * A child waits with a timeout and is stopped meanwhile. @shared: 0 when it
  * started to wait, 1 how long that took, 2 its result.
  */
-#define STOP_TIMEOUT_MS	2000
-#define STOP_MS		1500
+#define STOP_TIMEOUT_MS	1000
+#define STOP_MS		700
 
 static void wait_while_stopped(__u64 *shared, unsigned int nr)
 {

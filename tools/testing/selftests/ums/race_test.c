@@ -30,14 +30,14 @@ FIXTURE_VARIANT(race)
 FIXTURE_VARIANT_ADD(race, two) {
 	/* clang-format on */
 	.schedulers = 2,
-	.rounds = 4000,
+	.rounds = 2000,
 };
 
 /* clang-format off */
 FIXTURE_VARIANT_ADD(race, four) {
 	/* clang-format on */
 	.schedulers = 4,
-	.rounds = 2000,
+	.rounds = 1000,
 };
 
 FIXTURE_SETUP(race)

@@ -16,7 +16,7 @@
 /* Longer than a busy machine may keep the scheduler away */
 #define PERIOD_MS	400
 /* When nothing is to happen, that is given a chance so many times */
-#define PERIODS		4
+#define PERIODS		2
 
 static long setup(unsigned int policy, unsigned int watchdog_ms)
 {
@@ -314,7 +314,7 @@ TEST_F(process, that_stalls_is_killed)
 
 /* Enough to be stopped in time, and to go on in time */
 #define SLOW_MS		1000
-#define STOPPED_S	3
+#define STOPPED_S	2
 
 /* Says that it is ready by a byte, and goes on when it gets one */
 static int ready[2], go_on[2];
