@@ -30,10 +30,16 @@
 #define INNER	OURS "/inner"
 #define HOGS	TOP "/hogs"
 
-/* How long the two run each time, both together, in ms of cpu time */
-#define TIME_MS		700
-/* How often; an odd number */
-#define TIMES		7
+/*
+ * How long the two run each time, both together, in ms of cpu time: so long that a
+ * tick at either end is no more than 2 percent, and whole periods of the bandwidth.
+ */
+#define TIME_MS		400
+/*
+ * How often; an odd number. What else runs on the machine takes time from one of the
+ * two, which must happen in most of these before the usual share is a wrong one.
+ */
+#define TIMES		5
 /* How much one of them may run while both are looked at */
 #define SKEW_MS		5
 /* The share of a thread among two that are alike, in percent */
