@@ -48,21 +48,24 @@ check() {
 	report "$status" "$2" "no core files here"
 }
 
+# It takes longer to start than to do what it is asked, and half of that are its
+# modules in Python, which it does not find in a directory that has none.
 debug() {
-	timeout 300 gdb -nx -batch -ex 'set pagination off' \
+	timeout 300 gdb -nx -batch --data-directory="$work" -ex 'set pagination off' \
 		-ex 'set debuginfod enabled off' -ex 'set confirm off' "$@"
 }
 
-# Whether the backtrace of each thread of $work/who in $1 has its function
-each_is_where_it_says() {
+# Whether so many backtraces of each thread of $work/who in the file have its
+# function
+each_is_where_it_says() { # times file
 	local tid name bad=0
 
 	while read -r tid name; do
 		[ "$tid" != end ] || break
-		awk -v tid="$tid" -v name="$name" '
+		awk -v tid="$tid" -v name="$name" -v times="$1" '
 			/^Thread / { mine = $0 ~ "LWP " tid "\\)" }
-			mine && index($0, " " name " (") { found = 1 }
-			END { exit !found }' "$1" && continue
+			mine && index($0, " " name " (") { found++ }
+			END { exit found != times }' "$2" && continue
 		echo "thread $tid is not in $name()"
 		bad=1
 	done <"$work/who"
@@ -76,11 +79,13 @@ attach() {
 	# All of it, or until the target has died
 	sed '/^end/q' <"$work/pipe" >"$work/who"
 	grep -q '^end' "$work/who" || return 1
-	for _ in 1 2 3; do
-		debug -p "$pid" -ex 'thread apply all bt' >"$work/bt" 2>&1
-		cat "$work/bt"
-		each_is_where_it_says "$work/bt" || return 1
-	done
+	# Three times: it finds them where it left them
+	debug -ex "attach $pid" -ex 'thread apply all bt' -ex detach \
+		-ex "attach $pid" -ex 'thread apply all bt' -ex detach \
+		-ex "attach $pid" -ex 'thread apply all bt' \
+		"$target" >"$work/bt" 2>&1
+	cat "$work/bt"
+	each_is_where_it_says 3 "$work/bt" || return 1
 	kill -9 "$pid"
 	wait "$pid"
 	pid=
@@ -98,7 +103,7 @@ core() {
 		-ex 'bt 1' >"$work/bt" 2>&1
 	cat "$work/bt"
 	sed '/^===/,$d' "$work/bt" >"$work/all"
-	each_is_where_it_says "$work/all" || return 1
+	each_is_where_it_says 1 "$work/all" || return 1
 	# The one that is shown first is who did it
 	sed '1,/^===/d' "$work/bt" | grep -q ' ends ('
 }
