@@ -11,30 +11,37 @@
 
 slow_clients()
 {
-	local fd text i before ok=0
+	local fd line head idle drip stuck text i before ok=0
 
 	start --timeout 1 || return 1
 	before=$(nr_fds)
-	equal "half a request" "408 " "$(raw_status 'GET / HT')" &&
-	equal "half a head" "408 " "$(raw_status 'GET / HTTP/1.1\r\nHost: x\r\n')" &&
-	equal "idle" "" "$(raw '')" || ok=1
+	# All at once, for each of them takes its time
+	send 'GET / HT'
+	line=$fd
+	send 'GET / HTTP/1.1\r\nHost: x\r\n'
+	head=$fd
+	send ''
+	idle=$fd
+	# asks for much and does not read it
+	send 'GET /huge.bin HTTP/1.1\r\nHost: x\r\n\r\n'
+	stuck=$fd
 
 	# byte by byte, for ever
-	exec {fd}<>"/dev/tcp/127.0.0.1/$port"
-	for i in $(seq $((LIMIT * 2))); do
-		printf x >&"$fd" || break
-		read -r -t 0.5 -u "$fd" text && break
+	send ''
+	drip=$fd
+	for ((i = 0; i < LIMIT * 2; i++)); do
+		printf x >&"$drip" || break
+		read -r -t 0.5 -u "$drip" text && break
 	done 2>/dev/null
-	exec {fd}>&-
 	matches "dripping" $'^HTTP/1.1 408 ' "$text" || ok=1
 
-	# asks for much and does not read it
+	equal "half a request" "408 " "$(statuses_of "$line")" &&
+	equal "half a head" "408 " "$(statuses_of "$head")" &&
+	equal "idle" "" "$(rest_of "$idle")" || ok=1
 	wait_until fds_are "$before" || ok=1
-	exec {fd}<>"/dev/tcp/127.0.0.1/$port"
-	printf 'GET /huge.bin HTTP/1.1\r\nHost: x\r\n\r\n' >&"$fd"
-	wait_until fds_exceed "$before" &&
-	wait_until fds_are "$before" || ok=1
-	exec {fd}>&-
+	for fd in $line $head $idle $drip $stuck; do
+		exec {fd}>&-
+	done
 
 	stop &&
 	equal timeouts 5 "$(stat_of timeouts)" && return $ok
@@ -45,8 +52,8 @@ few_connections()
 	local i args=() ok=0
 
 	start --connections 4 && fill 4 || return 1
-	for i in $(seq 50); do
-		args+=("$url/big.bin?$i" -o /dev/null)
+	for i in {1..50}; do
+		args+=("$url/some.bin?$i" -o /dev/null)
 	done
 	equal codes "$(repeat 50 '200 ')" "$(fetch -Z --parallel-immediate \
 		--parallel-max 50 -H 'Connection: close' \
@@ -64,8 +71,8 @@ few_descriptors()
 	ulimit -Hn 100
 	# two for each connection, and some
 	start --connections 4096 && fill 18 || return 1
-	for i in $(seq 50); do
-		args+=("$url/big.bin?$i" -o /dev/null)
+	for i in {1..50}; do
+		args+=("$url/some.bin?$i" -o /dev/null)
 	done
 	equal codes "$(repeat 50 '200 ')" "$(fetch -Z --parallel-immediate \
 		--parallel-max 50 -H 'Connection: close' \
@@ -80,8 +87,9 @@ statistics()
 	local i
 
 	start || return 1
-	for i in $(seq 10); do
-		code "$url/hello.txt" "$url/nope" >/dev/null
+	for i in {1..10}; do
+		equal codes "200 404 " "$(codes 'GET /hello.txt HTTP/1.1|Host: x' \
+			"GET /nope HTTP/1.1|$last")" || return 1
 	done
 	code "$url/dir" >/dev/null
 	fetch -o /dev/null "$url/big.bin"
@@ -152,8 +160,8 @@ end_with_idle_connections()
 	local fds=() fd i ok=0
 
 	start --timeout 3600 || return 1
-	for i in $(seq 20); do
-		exec {fd}<>"/dev/tcp/127.0.0.1/$port"
+	for i in {1..20}; do
+		send ''
 		fds+=("$fd")
 	done
 	wait_until fds_exceed 20 || ok=1
@@ -192,29 +200,30 @@ end_with_stuck_client()
 
 	start --timeout 3600 --grace 1 || return 1
 	before=$(nr_fds)
-	exec {fd}<>"/dev/tcp/127.0.0.1/$port"
-	printf 'GET /huge.bin HTTP/1.1\r\nHost: x\r\n\r\n' >&"$fd"
+	send 'GET /huge.bin HTTP/1.1\r\nHost: x\r\n\r\n'
 	wait_until fds_are $((before + 2)) || ok=1
 	stop || ok=1
 	exec {fd}>&-
 	equal aborted 1 "$(stat_of aborted)" && return $ok
 }
 
+# Clients that go on until they are refused: two with a connection for each
+# request, and two that keep theirs.
 end_under_load()
 {
-	local i clients ok=0
+	local i clients fields=('Connection: close' 'Accept: */*') ok=0
 
-	for _ in 1 2 3 4 5; do
+	for _ in 1 2 3; do
 		start || return 1
 		clients=()
 		rm -f "$work"/load.*
-		for i in $(seq 8); do
-			while fetch "$url/other/[1-20].bin"; do
-				:
-			done >"$work/load.$i" 2>/dev/null &
+		for i in {1..4}; do
+			fetch --fail-early -H "${fields[i % 2]}" \
+				"$url/other/[1-8].bin?[1-100000]" \
+				>"$work/load.$i" &
 			clients+=($!)
 		done
-		for i in $(seq 8); do
+		for i in {1..4}; do
 			wait_until not_empty "$work/load.$i" || ok=1
 		done
 		stop || ok=1
