@@ -79,13 +79,12 @@ attach() {
 	# All of it, or until the target has died
 	sed '/^end/q' <"$work/pipe" >"$work/who"
 	grep -q '^end' "$work/who" || return 1
-	# Three times: it finds them where it left them
+	# Twice: it finds them where it left them
 	debug -ex "attach $pid" -ex 'thread apply all bt' -ex detach \
-		-ex "attach $pid" -ex 'thread apply all bt' -ex detach \
 		-ex "attach $pid" -ex 'thread apply all bt' \
 		"$target" >"$work/bt" 2>&1
 	cat "$work/bt"
-	each_is_where_it_says 3 "$work/bt" || return 1
+	each_is_where_it_says 2 "$work/bt" || return 1
 	kill -9 "$pid"
 	wait "$pid"
 	pid=
