@@ -18,6 +18,7 @@
  * @tid: Its thread.
  * @started: It has been executed.
  * @running: It has a virtual processor.
+ * @preempted: Its last cpu was taken from it, it did not sleep.
  * @switched_in: How often it got a cpu since.
  * @without: How often it had no virtual processor then.
  * @late: How often that was because nobody had executed it.
@@ -26,6 +27,7 @@ static struct {
 	int tid;
 	bool started;
 	bool running;
+	bool preempted;
 	unsigned int switched_in;
 	unsigned int without;
 	unsigned int late;
@@ -48,14 +50,20 @@ static void play_state(const char *text)
 
 static void play_switch(const char *text)
 {
+	const char *prev = strstr(text, " prev_pid=");
+	const char *next = strstr(text, " next_pid=");
+	char state;
 	int tid;
 
-	text = strstr(text, " next_pid=");
-	if (!text || sscanf(text, " next_pid=%d", &tid) != 1 ||
+	if (prev && sscanf(prev, " prev_pid=%d prev_prio=%*d prev_state=%c",
+			   &tid, &state) == 2 && tid == story.tid)
+		story.preempted = state == 'R';
+	if (!next || sscanf(next, " next_pid=%d", &tid) != 1 ||
 	    tid != story.tid || !story.started)
 		return;
 	story.switched_in++;
-	story.without += !story.running;
+	/* It may be on its way to sleep, and have given its processor back */
+	story.without += !story.running && !story.preempted;
 }
 
 static void play(const char *line)
@@ -126,7 +134,8 @@ TEST_F(managed_trace, runs_only_when_it_is_executed)
 	ASSERT_EQ(0, ut_spawn_worker(base, &self->worker, read_often, self->fd));
 	ASSERT_EQ(1, ut_next_of(base, self->worker.ctx, &event));
 	story.tid = self->worker.tid;
-	snprintf(filter, sizeof(filter), "next_pid == %d", story.tid);
+	snprintf(filter, sizeof(filter), "next_pid == %d || prev_pid == %d",
+		 story.tid, story.tid);
 	ASSERT_TRUE(trace_write(&self->trace, "events/sched/sched_switch/filter",
 				filter));
 	ASSERT_TRUE(trace_write(&self->trace, "events/sched/sched_switch/enable",
