@@ -59,6 +59,9 @@ long ut_thread_syscall(pid_t tid)
 	if (read_file(path, buf, sizeof(buf)) <= 0 ||
 	    !strncmp(buf, "running", 7))
 		return -1;
+	/* It may have been woken, on another cpu that does not run it yet */
+	if (ut_thread_state(tid) == 'R')
+		return -1;
 	return strtol(buf, NULL, 10);
 }
 
