@@ -514,7 +514,9 @@ void site_close(struct site *site)
 {
 	if (site->child)
 		waitpid(site->child, NULL, 0);
-	if (site->uring.fd >= 0)
+	/* The end of the worker's own is work that wakes it from its next wait */
+	if (site->uring.fd >= 0 &&
+	    !(site->uring.params.flags & IORING_SETUP_DEFER_TASKRUN))
 		uring_close(&site->uring);
 	close_fd(site->fd[0]);
 	close_fd(site->fd[1]);
