@@ -32,14 +32,24 @@ limit_of() {
 	echo "${limit:-45}"
 }
 
+# Whether the program in that directory shares the machine with others
+how() {
+	if grep -q "^$2\>" "$1/alone" 2>/dev/null; then
+		echo alone
+	else
+		echo beside
+	fi
+}
+
 make_plan() {
-	local group program round
+	local dir group program round
 	for ((round = 0; round < REPEAT; round++)); do
 		while IFS=: read -r group program; do
 			selected "$program" || continue
-			echo "$(limit_of "$selftests/$group")" \
-				"$selftests/$group" "$program"
-		done <"$selftests/kselftest-list.txt"
+			dir=$selftests/$group
+			echo "$(limit_of "$dir")" "$dir" "$program" \
+				"$(how "$dir" "$program")"
+		done <"$selftests/kselftest-list.txt" | sort -k4,4r -k3,3r
 	done
 }
 

@@ -11,7 +11,7 @@
  *
  * The environment variable UMS_TEST_SWITCH says how the helpers switch: "kernel"
  * in groups without user switches, "user" by the vDSO wherever it can be used
- * (modes_test.sh). If it is not set, by system call. UMS_TEST_SLEEP says how
+ * (modes_lib.sh). If it is not set, by system call. UMS_TEST_SLEEP says how
  * workers sleep: "unmanaged", or as always.
  *
  * A test program includes kselftest_harness.h first, then this file. An

@@ -16,7 +16,7 @@
 #include "user.h"
 
 #define LIVES		4000
-#define LIVES_WATCHED	800
+#define LIVES_WATCHED	480
 #define PER_GROUP	40
 #define PER_LIST	8
 /* Bytes that each may leave behind: less than the least object */

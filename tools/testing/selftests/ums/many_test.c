@@ -18,7 +18,7 @@
 #define MAX_WORKERS	100000
 #define WORKERS		10000
 /* On a kernel with lock debugging, where each life takes milliseconds */
-#define DEBUG_WORKERS	1000
+#define DEBUG_WORKERS	600
 #define STACK_SIZE	(16 * 1024)
 #define BATCH		64
 
