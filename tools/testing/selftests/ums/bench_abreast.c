@@ -4,8 +4,6 @@
  * they cost each other. Those with UMS are in one group, each with a list and a
  * scheduler of its own.
  */
-#include <unistd.h>
-
 #include "bench.h"
 
 #define RING_THREADS	100
@@ -49,15 +47,24 @@ static void add_lane(struct result *result, const struct lane *lane)
 		result->value[i] += lane->result.value[i] / result->cpus;
 }
 
+/* The caller is a scheduler too: a lane that is late finds one when the others went */
+static void open_group(struct ut_base *base)
+{
+	if (ut_base_open(base, RIG_CONTEXTS * MAX_RIGS, UMS_ORPHAN_RELEASE) ||
+	    ut_base_schedule_here(base))
+		bench_die("no group for all");
+}
+
 static void abreast(struct result *result, void (*fn)(struct result *result),
 		    unsigned int threads)
 {
-	long group = ut_absent() ? -1 : ut_setup(RIG_CONTEXTS * MAX_RIGS,
-						 UMS_ORPHAN_RELEASE);
+	struct ut_base base = { .group = -1 };
 	struct lane lanes[MAX_RIGS];
 	pthread_barrier_t begin;
 	unsigned int i;
 
+	if (!ut_absent())
+		open_group(&base);
 	pthread_barrier_init(&begin, NULL, result->cpus);
 	for (i = 0; i < result->cpus; i++) {
 		lanes[i] = (struct lane) {
@@ -66,7 +73,7 @@ static void abreast(struct result *result, void (*fn)(struct result *result),
 			.begin = &begin,
 			.result = *result,
 		};
-		lanes[i].result.group = group;
+		lanes[i].result.group = base.group;
 		lanes[i].result.threads = threads;
 		if (pthread_create(&lanes[i].thread, NULL, run_lane, &lanes[i]))
 			bench_die("pthread_create");
@@ -76,8 +83,11 @@ static void abreast(struct result *result, void (*fn)(struct result *result),
 		add_lane(result, &lanes[i]);
 	}
 	pthread_barrier_destroy(&begin);
-	if (group >= 0)
-		close(group);
+	if (base.group < 0)
+		return;
+	if (ut_detach())
+		bench_die("detach");
+	ut_base_close(&base);
 }
 
 void abreast_user_switch(struct result *result)

@@ -9,10 +9,22 @@
 
 #include "bench.h"
 
+/* Whoever served it may have left it blocked, and its event to come */
+static bool run_to_end(struct ut_base *base, __u64 ctx)
+{
+	struct ums_event event;
+	long ret;
+
+	if (ut_slot_state(base, ctx) == UMS_STATE_TERMINATED)
+		return true;
+	ret = ut_run_to(base, ctx, &event, UMS_REASON_TERMINATED);
+	return ret == UMS_REASON_TERMINATED ||
+	       (ret == -EINPROGRESS && !ut_finish(base, ctx));
+}
+
 static void *schedule(void *arg)
 {
 	struct rig *rig = arg;
-	struct ums_event event;
 	int i;
 
 	if (ut_base_schedule_here(&rig->base))
@@ -21,10 +33,7 @@ static void *schedule(void *arg)
 		rig->serve(rig);
 	for (i = 0; i < 2; i++)
 		if (rig->worker[i].fn &&
-		    ut_slot_state(&rig->base, rig->worker[i].ctx) !=
-			    UMS_STATE_TERMINATED &&
-		    ut_run_to(&rig->base, rig->worker[i].ctx, &event,
-			      UMS_REASON_TERMINATED) != UMS_REASON_TERMINATED)
+		    !run_to_end(&rig->base, rig->worker[i].ctx))
 			rig->result->failed = true;
 	return NULL;
 }
