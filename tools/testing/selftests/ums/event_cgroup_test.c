@@ -28,17 +28,17 @@ static int write_number(const char *path, long number)
 	return ut_write_file(path, text);
 }
 
-/* Whether one of the lines of the file is @line */
-static bool file_says(const char *path, const char *line)
+/* Whether that is in one of the lines of the file */
+static bool file_says(const char *path, const char *what)
 {
 	FILE *file = fopen(path, "r");
-	char text[64];
+	char text[512];
 	bool found = false;
 
 	if (!file)
 		return false;
 	while (!found && fgets(text, sizeof(text), file))
-		found = !strncmp(text, line, strlen(line));
+		found = strstr(text, what);
 	fclose(file);
 	return found;
 }
@@ -263,6 +263,96 @@ TEST_F(cgroup, is_short_of_memory)
 	EXPECT_EQ(0, states_finish(states));
 	EXPECT_EQ(0, states_bad(states));
 	EXPECT_FALSE(file_says(TEST_CGROUP "/memory.events", "high 0"));
+}
+
+/* Where a thread sleeps that is made to slow down */
+#define THROTTLE	"mem_cgroup_handle_over_high"
+
+/**
+ * struct slow - A process whose worker needs more memory than it is to have
+ *
+ * @group: Its descriptor there.
+ * @tid: The worker's.
+ * @stop: The worker needs no more.
+ */
+struct slow {
+	int group;
+	pid_t tid;
+	int stop;
+};
+
+static struct slow *slow;
+
+static void use_memory_until_stopped(struct ut_thread *self)
+{
+	char *memory;
+
+	UT_STORE(slow->tid, self->tid);
+	while (!UT_LOAD(slow->stop)) {
+		memory = mmap(NULL, SOME_MEMORY, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (memory == MAP_FAILED)
+			_exit(1);
+		memset(memory, 1, SOME_MEMORY);
+		munmap(memory, SOME_MEMORY);
+	}
+}
+
+static int run_slow_worker(void)
+{
+	struct ut_base base;
+	struct ut_thread worker;
+	struct ums_event event;
+
+	if (ut_write_file(TEST_CGROUP "/cgroup.procs", "0") ||
+	    ut_base_open(&base, 4, UMS_ORPHAN_RELEASE) ||
+	    ut_base_schedule_here(&base) ||
+	    ut_spawn_worker(&base, &worker, use_memory_until_stopped, NULL))
+		return 2;
+	slow->group = base.group;
+	if (ut_next_of(&base, worker.ctx, &event) != 1 ||
+	    ut_run_to(&base, worker.ctx, &event, UMS_REASON_TERMINATED) !=
+	    UMS_REASON_TERMINATED)
+		return 3;
+	ut_join(&worker);
+	return 0;
+}
+
+/* Whether the worker is throttled, and its scheduler knows */
+static bool is_throttled(pid_t pid)
+{
+	char path[64], line[64];
+
+	if (!UT_LOAD(slow->tid))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/wchan", pid, slow->tid);
+	if (!file_says(path, THROTTLE))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, slow->group);
+	snprintf(line, sizeof(line), "tid %d role worker state blocked",
+		 slow->tid);
+	return file_says(path, line);
+}
+
+TEST_F(cgroup, throttles_a_worker_that_is_blocked_then)
+{
+	pid_t pid;
+
+	if (file_says("/proc/1/wchan", "0"))
+		SKIP(return, "nobody says where threads sleep");
+	slow = mmap(NULL, sizeof(*slow), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, slow);
+	pid = fork();
+	if (!pid)
+		_exit(run_slow_worker());
+	ASSERT_LT(0, pid);
+	EXPECT_TRUE(UT_WAIT(UT_LOAD(slow->tid)));
+	EXPECT_EQ(0, write_number(TEST_CGROUP "/memory.high", 0));
+	EXPECT_TRUE(UT_WAIT(is_throttled(pid)));
+	EXPECT_EQ(0, ut_write_file(TEST_CGROUP "/memory.high", "max"));
+	UT_STORE(slow->stop, 1);
+	EXPECT_EQ(0, ut_wait_child(pid, UT_LIMIT_MS));
 }
 
 TEST_HARNESS_MAIN
