@@ -51,6 +51,9 @@ done < <(sed -e 's/[[:space:]]*#.*//' -e '/^$/d' "$top/patches/series")
 say "what counts as a complaint of the kernel"
 "$top/scripts/report_test.sh" || bad=1
 
+say "what the tests' lines come to"
+"$top/scripts/tap_test.sh" || bad=1
+
 say "syzkaller's description of the system calls"
 "$top/scripts/syz_test.sh" || bad=1
 
