@@ -60,4 +60,23 @@ traps: user_trap_test[100] trap int3 ip:401000 sp:7ffd00000000 error:0
 Out of memory: Killed process 100 (event_cgroup_te)
 END
 
+# race WHAT WHOSE: a report of KCSAN, whose second line of a stack is that
+race() {
+	printf '[    1.000000] %s\n' "BUG: KCSAN: data-race in $1" \
+		"write to 0xffff888040e13c80 of 4 bytes by interrupt on cpu 0:" \
+		" __wake_up+0x2d/0x50" " $2+0x3d/0x50" \
+		"==================================================" |
+		awk -f report.awk >/dev/null
+}
+
+race "ums_park / ums_execute" ums_park || { echo "    race not found"; bad=1; }
+race "sock_poll / wake" ums_list_notify || { echo "    race not found"; bad=1; }
+for what in "sock_poll / wake:do_sys_poll" \
+	"poll_schedule_timeout.constprop.0 / pollwake:ums_list_notify_work"; do
+	if race "${what%:*}" "${what#*:}"; then
+		echo "    found: $what"
+		bad=1
+	fi
+done
+
 exit $bad

@@ -353,6 +353,8 @@ TEST_F(managed, late_one_is_locked_while_it_waits_for_something_else)
 	ASSERT_TRUE(UT_WAIT(holds(in, page)));
 	EXPECT_TRUE(UT_WAIT(late(self) == 1));
 	EXPECT_EQ(UMS_STATE_READY, ut_slot_state(base, ctx));
+	/* Or it finds room without having waited */
+	ASSERT_TRUE(UT_WAIT(ut_thread_sleeps_in(self->worker.tid, SYS_write)));
 	ASSERT_TRUE(read_all(in, page));
 	ASSERT_TRUE(UT_WAIT(ut_slot_state(base, ctx) == UMS_STATE_LOCKED));
 	/* Counted when its state is seen */
