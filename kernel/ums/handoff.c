@@ -11,8 +11,9 @@
  *
  * The one that is named holds a VP already and must not wait for long. It is woken
  *
- *  - where current next passes through __schedule(), by whatever way: in place, or
- *    as usual if current is preempted or has been woken (handoff_begin());
+ *  - where current next passes through __schedule(): in place, or as usual if
+ *    current has been woken meanwhile (handoff_begin()). If current is preempted, it
+ *    waits until current runs again, unless the two are not alike;
  *  - else where current leaves the border (__ums_exit_to_user()), detaches, or
  *    is about to do what may take its time.
  *
