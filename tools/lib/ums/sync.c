@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * libums: mutex and condition variable for workers
- *
- * Mutex
+ * libums: mutex for workers
  *
  * &ums_mutex.state is HELD or not, with the address of the waiter that came
  * last: a stack of those who came since a holder looked. Anybody pushes himself
@@ -31,14 +29,6 @@
  * for one that is stopped between clearing HELD and waking: meanwhile the mutex
  * can be had, and whoever has it wakes the next.
  *
- * Condition variable
- *
- * Its queue is under a mutex of its own. A waiter is in the queue before it
- * unlocks the user's mutex, so who changes the condition under that mutex, and
- * signals then, finds it. It is taken off, the inner mutex is unlocked, and only
- * then is it woken: after that nobody touches the condition variable, and its
- * memory can be used for something else.
- *
  * Schedulers never wait: what they would wait for may be a worker of their own.
  */
 #include "wait.h"
@@ -49,19 +39,6 @@
 static struct ums_waiter *stack_of(unsigned long state)
 {
 	return (void *)(state & ~HELD);
-}
-
-/* Oldest first */
-static struct ums_waiter *reverse(struct ums_waiter *waiter)
-{
-	struct ums_waiter *next, *reversed = NULL;
-
-	for (; waiter; waiter = next) {
-		next = waiter->next;
-		waiter->next = reversed;
-		reversed = waiter;
-	}
-	return reversed;
 }
 
 UMS_API int ums_mutex_init(ums_mutex_t *mutex)
@@ -90,7 +67,7 @@ static bool try_lock(ums_mutex_t *mutex, unsigned long *state)
 	return false;
 }
 
-void ums_mutex_lock_or_wait(ums_mutex_t *mutex, unsigned long state)
+UMS_NOINLINE int ums_mutex_lock_or_wait(ums_mutex_t *mutex, unsigned long state)
 {
 	struct ums_waiter self;
 	unsigned int tries = 0;
@@ -103,10 +80,11 @@ void ums_mutex_lock_or_wait(ums_mutex_t *mutex, unsigned long state)
 			continue;
 		ums_wait(&self);
 		if (self.impatient)
-			return;
+			break;
 		tries++;
 		state = ums_load(&mutex->state);
 	}
+	return 0;
 }
 
 bool ums_mutex_try_or_wait(ums_mutex_t *mutex, unsigned long state)
@@ -120,9 +98,12 @@ bool ums_mutex_try_or_wait(ums_mutex_t *mutex, unsigned long state)
 void ums_mutex_unlock_and_wake(ums_mutex_t *mutex)
 {
 	struct ums_waiter *waiter = mutex->waiters;
+	unsigned long state;
 
-	if (!waiter)
-		waiter = reverse(stack_of(ums_swap(&mutex->state, HELD)));
+	if (!waiter) {
+		state = ums_swap(&mutex->state, HELD);
+		waiter = ums_waiters_reverse(stack_of(state));
+	}
 	mutex->waiters = waiter->next;
 	if (!waiter->impatient)
 		__atomic_fetch_and(&mutex->state, ~HELD, __ATOMIC_RELEASE);
@@ -131,12 +112,15 @@ void ums_mutex_unlock_and_wake(ums_mutex_t *mutex)
 
 UMS_API int ums_mutex_lock(ums_mutex_t *mutex)
 {
-	if (ums_unlikely(!mutex))
-		return ums_error(EINVAL);
-	if (ums_unlikely(ums_self.list))
-		return ums_error(EPERM);
+	unsigned long state = 0;
 
-	ums_mutex_lock_internal(mutex);
+	if (ums_unlikely(!mutex))
+		return ums_fail(-EINVAL);
+	if (ums_unlikely(ums_self.list))
+		return ums_fail(-EPERM);
+
+	if (ums_unlikely(!ums_mutex_change(mutex, &state, HELD)))
+		return ums_mutex_lock_or_wait(mutex, state);
 	return 0;
 }
 
@@ -150,84 +134,21 @@ UMS_API int ums_mutex_trylock(ums_mutex_t *mutex)
 	return try_lock(mutex, &state) ? 0 : ums_error(EBUSY);
 }
 
+/* Somebody waits, or it is not locked */
+static UMS_NOINLINE int unlock_or_refuse(ums_mutex_t *mutex)
+{
+	if (!(ums_load(&mutex->state) & HELD))
+		return ums_error(EPERM);
+
+	ums_mutex_unlock_and_wake(mutex);
+	return 0;
+}
+
 UMS_API int ums_mutex_unlock(ums_mutex_t *mutex)
 {
 	if (ums_unlikely(!mutex))
-		return ums_error(EINVAL);
-	if (ums_unlikely(!(ums_load(&mutex->state) & HELD)))
-		return ums_error(EPERM);
-
-	ums_mutex_unlock_internal(mutex);
+		return ums_fail(-EINVAL);
+	if (ums_unlikely(!ums_mutex_try_unlock(mutex)))
+		return unlock_or_refuse(mutex);
 	return 0;
-}
-
-UMS_API int ums_cond_init(ums_cond_t *cond)
-{
-	if (!cond)
-		return ums_error(EINVAL);
-
-	*cond = (ums_cond_t)UMS_COND_INITIALIZER;
-	return 0;
-}
-
-UMS_API int ums_cond_destroy(ums_cond_t *cond)
-{
-	if (!cond)
-		return ums_error(EINVAL);
-
-	return ums_load(&cond->waiters.first) ||
-	       ums_load(&cond->lock.state) ? ums_error(EBUSY) : 0;
-}
-
-UMS_API int ums_cond_wait(ums_cond_t *cond, ums_mutex_t *mutex)
-{
-	struct ums_waiter self;
-
-	if (!cond || !mutex)
-		return ums_error(EINVAL);
-	if (ums_self.list || !(ums_load(&mutex->state) & HELD))
-		return ums_error(EPERM);
-
-	ums_mutex_lock_internal(&cond->lock);
-	/* Not before: a worker has one state, and may have had to wait here */
-	ums_waiter_init(&self);
-	ums_waiters_append(&cond->waiters, &self);
-	ums_mutex_unlock_internal(&cond->lock);
-	ums_mutex_unlock_internal(mutex);
-	ums_wait(&self);
-	ums_mutex_lock_internal(mutex);
-	return 0;
-}
-
-/* Wakes the first one, or all */
-static int wake(ums_cond_t *cond, bool all)
-{
-	struct ums_waiter *waiter;
-
-	if (!cond)
-		return ums_error(EINVAL);
-	/* Who ought to be woken was in the queue before the caller came here */
-	if (!ums_load(&cond->waiters.first))
-		return 0;
-	if (!ums_mutex_lock_unless_scheduler(&cond->lock))
-		return ums_error(EAGAIN);
-
-	waiter = all ? ums_waiters_take_all(&cond->waiters) :
-		       ums_waiters_take(&cond->waiters);
-	ums_mutex_unlock_internal(&cond->lock);
-	if (all)
-		ums_wake_all(waiter);
-	else if (waiter)
-		ums_wake(waiter);
-	return 0;
-}
-
-UMS_API int ums_cond_signal(ums_cond_t *cond)
-{
-	return wake(cond, false);
-}
-
-UMS_API int ums_cond_broadcast(ums_cond_t *cond)
-{
-	return wake(cond, true);
 }

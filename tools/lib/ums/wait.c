@@ -228,6 +228,18 @@ void ums_wake_in_kernel(unsigned int *state)
 	errno = error;
 }
 
+struct ums_waiter *ums_waiters_reverse(struct ums_waiter *newest)
+{
+	struct ums_waiter *next, *oldest = NULL;
+
+	for (; newest; newest = next) {
+		next = newest->next;
+		newest->next = oldest;
+		oldest = newest;
+	}
+	return oldest;
+}
+
 void ums_wake_all(struct ums_waiter *waiter)
 {
 	struct ums_waiter *next;

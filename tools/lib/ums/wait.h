@@ -71,7 +71,17 @@ void ums_wake_all(struct ums_waiter *waiter);
 /* What ASIDE holds is not needed any more. May free memory. */
 void ums_aside_end(struct ums_context_object *context);
 
-/* Queues, of whoever owns them. Who only looks at @first may do so any time. */
+/**
+ * struct ums_waiters - A queue, of whoever owns it
+ *
+ * @first: The one that came first, or NULL.
+ * @last: The one that came last, if there is a @first.
+ */
+struct ums_waiters {
+	struct ums_waiter *first;
+	struct ums_waiter *last;
+};
+
 static inline void ums_waiters_append(struct ums_waiters *waiters,
 				      struct ums_waiter *waiter)
 {
@@ -79,7 +89,7 @@ static inline void ums_waiters_append(struct ums_waiters *waiters,
 	if (waiters->first)
 		waiters->last->next = waiter;
 	else
-		ums_store(&waiters->first, waiter);
+		waiters->first = waiter;
 	waiters->last = waiter;
 }
 
@@ -89,7 +99,7 @@ static inline struct ums_waiter *ums_waiters_take(struct ums_waiters *waiters)
 	struct ums_waiter *waiter = waiters->first;
 
 	if (waiter)
-		ums_store(&waiters->first, waiter->next);
+		waiters->first = waiter->next;
 	return waiter;
 }
 
@@ -98,14 +108,18 @@ ums_waiters_take_all(struct ums_waiters *waiters)
 {
 	struct ums_waiter *waiter = waiters->first;
 
-	ums_store(&waiters->first, NULL);
+	waiters->first = NULL;
 	return waiter;
 }
+
+/* A stack of waiters as a queue, oldest first */
+struct ums_waiter *ums_waiters_reverse(struct ums_waiter *newest);
 
 /* sync.c: when &ums_mutex.state is not what it mostly is */
 #define UMS_MUTEX_HELD	1UL
 
-void ums_mutex_lock_or_wait(ums_mutex_t *mutex, unsigned long state);
+/* 0 */
+int ums_mutex_lock_or_wait(ums_mutex_t *mutex, unsigned long state);
 bool ums_mutex_try_or_wait(ums_mutex_t *mutex, unsigned long state);
 void ums_mutex_unlock_and_wake(ums_mutex_t *mutex);
 
@@ -135,11 +149,17 @@ static inline bool ums_mutex_lock_unless_scheduler(ums_mutex_t *mutex)
 	       ums_mutex_try_or_wait(mutex, state);
 }
 
-static inline void ums_mutex_unlock_internal(ums_mutex_t *mutex)
+/* False: somebody waits, or it is not held */
+static inline bool ums_mutex_try_unlock(ums_mutex_t *mutex)
 {
 	unsigned long state = UMS_MUTEX_HELD;
 
-	if (ums_unlikely(mutex->waiters || !ums_mutex_change(mutex, &state, 0)))
+	return !mutex->waiters && ums_mutex_change(mutex, &state, 0);
+}
+
+static inline void ums_mutex_unlock_internal(ums_mutex_t *mutex)
+{
+	if (ums_unlikely(!ums_mutex_try_unlock(mutex)))
 		ums_mutex_unlock_and_wake(mutex);
 }
 

@@ -412,6 +412,97 @@ TEST(plain_threads_are_woken)
 	EXPECT_EQ(0, meeting.early);
 }
 
+#define LINE		6
+
+/**
+ * struct line - Threads that come one after the other, and wait
+ *
+ * @mutex: Protects the others.
+ * @cond: What they wait for.
+ * @thread: The threads.
+ * @came: How many have come.
+ * @went: How many have been woken.
+ * @late: How many of them before somebody who came earlier.
+ */
+struct line {
+	ums_mutex_t mutex;
+	ums_cond_t cond;
+	pthread_t thread[LINE];
+	int came;
+	int went;
+	int late;
+};
+
+static void *stand_in(void *arg)
+{
+	struct line *line = arg;
+	int number;
+
+	ums_mutex_lock(&line->mutex);
+	number = line->came++;
+	ums_cond_wait(&line->cond, &line->mutex);
+	if (line->went != number)
+		line->late++;
+	UT_STORE(line->went, line->went + 1);
+	ums_mutex_unlock(&line->mutex);
+	return NULL;
+}
+
+/* Who has come waits as soon as the mutex can be had */
+static bool all_wait(struct line *line, int came)
+{
+	bool all;
+
+	ums_mutex_lock(&line->mutex);
+	all = line->came == came;
+	ums_mutex_unlock(&line->mutex);
+	return all;
+}
+
+static bool come(struct line *line, int nr)
+{
+	int i, came = line->came;
+
+	for (i = came; i < came + nr; i++)
+		if (pthread_create(&line->thread[i], NULL, stand_in, line) ||
+		    !UT_WAIT(all_wait(line, i + 1)))
+			return false;
+	return true;
+}
+
+static bool signal_to(struct line *line, int nr)
+{
+	int i, went = line->went;
+
+	for (i = went; i < went + nr; i++)
+		if (ums_cond_signal(&line->cond) ||
+		    !UT_WAIT(UT_LOAD(line->went) == i + 1))
+			return false;
+	return true;
+}
+
+TEST(signals_wake_in_the_order_of_arrival)
+{
+	struct line line = {};
+	int i;
+
+	ASSERT_TRUE(come(&line, 1));
+	LT_EXPECT_ERRNO(EBUSY, ums_cond_destroy(&line.cond));
+	ASSERT_TRUE(signal_to(&line, 1));
+	ASSERT_TRUE(come(&line, 3));
+	ASSERT_TRUE(signal_to(&line, 1));
+	/* Behind those who have moved up */
+	ASSERT_TRUE(come(&line, 2));
+	ASSERT_TRUE(signal_to(&line, 3));
+	LT_EXPECT_ERRNO(EBUSY, ums_cond_destroy(&line.cond));
+	ASSERT_TRUE(signal_to(&line, 1));
+	EXPECT_EQ(0, line.late);
+	EXPECT_EQ(0, ums_cond_destroy(&line.cond));
+	ASSERT_EQ(LINE, line.came);
+	for (i = 0; i < LINE; i++)
+		ASSERT_EQ(0, pthread_join(line.thread[i], NULL));
+}
+
 TEST(wrong_calls_fail)
 {
 	ums_mutex_t mutex;

@@ -32,17 +32,6 @@ extern "C" {
 struct ums_waiter;
 
 /**
- * struct ums_waiters - A queue; of the library
- *
- * @first: Of the library.
- * @last: Of the library.
- */
-struct ums_waiters {
-	struct ums_waiter *first;
-	struct ums_waiter *last;
-};
-
-/**
  * typedef ums_mutex_t - A mutex
  *
  * Not recursive. All bytes zero is one that is not locked.
@@ -99,11 +88,12 @@ int ums_mutex_unlock(ums_mutex_t *mutex);
  * All bytes zero is one that nobody waits for.
  */
 typedef struct ums_cond {
+	unsigned long state;
 	ums_mutex_t lock;
-	struct ums_waiters waiters;
+	struct ums_waiter *waiters;
 } ums_cond_t;
 
-#define UMS_COND_INITIALIZER	{ UMS_MUTEX_INITIALIZER, { NULL, NULL } }
+#define UMS_COND_INITIALIZER	{ 0, UMS_MUTEX_INITIALIZER, NULL }
 
 /**
  * ums_cond_init() - Make a condition variable
