@@ -129,6 +129,7 @@ static void run_queue(unsigned int count, void *arg)
 	struct ums_context *sched = ut_slot(&rig->base, rig->base.sched);
 	struct queue queue = {};
 	struct ut_thread *worker;
+	long ret;
 
 	queue_put(&queue, &rig->worker[0]);
 	queue_put(&queue, &rig->worker[1]);
@@ -137,8 +138,9 @@ static void run_queue(unsigned int count, void *arg)
 		    UT_LOAD(rig->base.ring->tail))
 			expect(rig, false);
 		worker = queue_get(&queue);
-		if (uu.execute(sched, uu_slot(worker)) ==
-		    (UMS_REASON_YIELDED | UMS_RETURN_USER))
+		ret = uu.execute(sched, uu_slot(worker));
+		/* By way of the kernel if the tick came in the middle of it */
+		if (ret >= 0 && (ret & ~UMS_RETURN_USER) == UMS_REASON_YIELDED)
 			queue_put(&queue, worker);
 		else
 			bench_die("a worker has not yielded");

@@ -27,6 +27,8 @@ static struct ut_thread last;
 /* What @BLOCKED and @WOKEN read from */
 static int pipe_fd[2];
 static int woken_fd[2];
+/* The workers of @SWITCHES are where they are to stay */
+static bool placed;
 /* @UNMANAGED waits for both bytes of it, and who stirs always has one of them */
 static int lock_fd[2];
 
@@ -354,12 +356,10 @@ static void run_the_rest(void)
 
 static void wait_and_switch(enum who who)
 {
-	static bool placed;
-
 	/* A signal for it may end a call: that is no reason to run it */
 	if (!placed)
 		put_in_place();
-	placed = true;
+	UT_STORE(placed, true);
 	while (!UT_LOAD(states->go))
 		run(&threads[SWITCHED]);
 }
@@ -396,18 +396,19 @@ static void ends_at_once(struct ut_thread *self)
 
 static long spawn(enum who who)
 {
-	struct ut_base *of = who == WAITS ? &other_base : &base;
-	long ret;
+	return ut_spawn(who == WAITS ? &other_base : &base, &threads[who],
+			who < NR_WORKERS ? UMS_ROLE_WORKER : UMS_ROLE_SCHEDULER,
+			thread_main, NULL);
+}
 
-	ret = ut_spawn(of, &threads[who], who < NR_WORKERS ?
-		       UMS_ROLE_WORKER : UMS_ROLE_SCHEDULER, thread_main, NULL);
-	if (ret)
-		return ret;
-	/* A worker says so only when it runs */
-	if (!UT_WAIT(UT_LOAD(threads[who].tid)))
-		return -ETIMEDOUT;
-	UT_STORE(states->thread[who].tid, threads[who].tid);
-	return 0;
+/* A worker says who it is only when it runs */
+static bool is_known(enum who who)
+{
+	pid_t tid = UT_LOAD(threads[who].tid);
+
+	if (tid)
+		UT_STORE(states->thread[who].tid, tid);
+	return tid;
 }
 
 /* Whether scheduler @who is where it waits, and what it runs is in place */
@@ -450,8 +451,20 @@ static long start(void)
 		ret = ut_base_open(&base, NR_WHO, UMS_ORPHAN_RELEASE);
 	if (!ret)
 		ret = ut_base_open(&other_base, 4, UMS_ORPHAN_RELEASE);
-	for (who = 0; who < PLAIN && !ret; who++)
+	/* Nobody else shall compute while workers are brought to their places */
+	for (who = 0; who < NR_WORKERS && !ret; who++)
 		ret = spawn(who);
+	for (who = 0; who < NR_WORKERS && !ret; who++)
+		ret = UT_WAIT(is_known(who)) ? 0 : -ETIMEDOUT;
+	if (!ret)
+		ret = spawn(SWITCHES);
+	if (!ret && !UT_WAIT(is_known(SWITCHES) && UT_LOAD(placed)))
+		ret = -ETIMEDOUT;
+	for (who = BEHIND; who < PLAIN && !ret; who++)
+		if (who != SWITCHES)
+			ret = spawn(who);
+	for (who = BEHIND; who < PLAIN && !ret; who++)
+		ret = UT_WAIT(is_known(who)) ? 0 : -ETIMEDOUT;
 	if (!ret && !UT_WAIT(all_in_place()))
 		ret = -ETIMEDOUT;
 	return ret;

@@ -23,9 +23,6 @@
 /* The length that no instruction exceeds */
 #define INSN_MAX	15
 
-/* On the way from the mark to the function, or from there to wherever */
-#define STEPS_MAX	20000
-
 /* After the switch has begun, a part that it is not at its end in */
 #define SURELY_WITHIN	0x20
 
@@ -209,19 +206,6 @@ static bool step_once(FIXTURE_DATA(step) * self, pid_t tid)
 	       run_until(self, &tid) == SIGTRAP;
 }
 
-static bool step_to(FIXTURE_DATA(step) * self, pid_t tid, uintptr_t address)
-{
-	int i;
-
-	for (i = 0; i < STEPS_MAX; i++) {
-		if (!step_once(self, tid))
-			return false;
-		if (regs_of(tid).rip == address)
-			return true;
-	}
-	return false;
-}
-
 /* All that the threads can say of themselves */
 static void expect_sane(struct __test_metadata *_metadata, struct step *step)
 {
@@ -328,51 +312,6 @@ TEST_F(step, by_step_all_threads_get_through)
 	finish(_metadata, self);
 }
 
-/* Let @victim at @tid handle a signal, to come by the tracer or by itself */
-static bool signal_victim(FIXTURE_DATA(step) * self, int victim, pid_t tid,
-			  bool injected)
-{
-	struct step_thread *thread = &self->step->thread[victim];
-	long handled = thread->handled;
-
-	if (injected) {
-		ptrace(PTRACE_CONT, tid, NULL, STEP_SIGNAL);
-	} else {
-		syscall(SYS_tgkill, self->pid, tid, STEP_SIGNAL);
-		ptrace(PTRACE_CONT, tid, NULL, NULL);
-		if (run_until(self, &tid) != STEP_SIGNAL)
-			return false;
-		ptrace(PTRACE_CONT, tid, NULL, STEP_SIGNAL);
-	}
-	/* It does before it comes to its next mark */
-	tid = reach_mark(self, victim);
-	if (tid < 0 || thread->handled != handled + 1)
-		return false;
-	ptrace(PTRACE_CONT, tid, NULL, NULL);
-	return true;
-}
-
-TEST_F(step, a_signal_at_each_step_comes_to_who_was_stepped)
-{
-	int i, k, n;
-	pid_t tid;
-
-	ASSERT_TRUE(start_traced(self));
-	for (i = 0; i < STEP_THREADS; i++) {
-		/* Until the switch has taken place, and a bit beyond */
-		for (k = 0; k < 25; k++) {
-			tid = reach_mark(self, i);
-			ASSERT_LT(0, tid);
-			ASSERT_TRUE(step_to(self, tid, self->function[i]));
-			for (n = 0; n < k; n++)
-				ASSERT_TRUE(step_once(self, tid));
-			ASSERT_FALSE(half_way(self, tid));
-			ASSERT_TRUE(signal_victim(self, i, tid, k & 1));
-		}
-	}
-	finish(_metadata, self);
-}
-
 #define DEBUGREG(n)	(offsetof(struct user, u_debugreg) + 8 * (n))
 
 /* Execution of one byte */
@@ -420,6 +359,50 @@ static pid_t break_at(FIXTURE_DATA(step) * self, int victim, uintptr_t address)
 	    thread->turns != turns)
 		return -5;
 	return tid;
+}
+
+/* Let @victim at @tid handle a signal, to come by the tracer or by itself */
+static bool signal_victim(FIXTURE_DATA(step) * self, int victim, pid_t tid,
+			  bool injected)
+{
+	struct step_thread *thread = &self->step->thread[victim];
+	long handled = thread->handled;
+
+	if (injected) {
+		ptrace(PTRACE_CONT, tid, NULL, STEP_SIGNAL);
+	} else {
+		syscall(SYS_tgkill, self->pid, tid, STEP_SIGNAL);
+		ptrace(PTRACE_CONT, tid, NULL, NULL);
+		if (run_until(self, &tid) != STEP_SIGNAL)
+			return false;
+		ptrace(PTRACE_CONT, tid, NULL, STEP_SIGNAL);
+	}
+	/* It does before it comes to its next mark */
+	tid = reach_mark(self, victim);
+	if (tid < 0 || thread->handled != handled + 1)
+		return false;
+	ptrace(PTRACE_CONT, tid, NULL, NULL);
+	return true;
+}
+
+TEST_F(step, a_signal_at_each_step_comes_to_who_was_stepped)
+{
+	int i, k, n;
+	pid_t tid;
+
+	ASSERT_TRUE(start_traced(self));
+	for (i = 0; i < STEP_THREADS; i++) {
+		/* Until the switch has taken place, and a bit beyond */
+		for (k = 0; k < 25; k++) {
+			tid = break_at(self, i, self->function[i]);
+			ASSERT_LT(0, tid);
+			for (n = 0; n < k; n++)
+				ASSERT_TRUE(step_once(self, tid));
+			ASSERT_FALSE(half_way(self, tid));
+			ASSERT_TRUE(signal_victim(self, i, tid, k & 1));
+		}
+	}
+	finish(_metadata, self);
 }
 
 /*
