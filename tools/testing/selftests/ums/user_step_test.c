@@ -327,38 +327,15 @@ static bool clear_breakpoint(pid_t tid)
 	return !ptrace(PTRACE_POKEUSER, tid, DEBUGREG(7), 0);
 }
 
-/*
- * @victim runs to @address, if there is an instruction that it comes to in its
- * next turn. It is stopped there; returns its thread id, 0 if there was no such
- * instruction, or negative if not as it should be.
- */
-static pid_t break_at(FIXTURE_DATA(step) * self, int victim, uintptr_t address)
+/* @victim runs from its mark to where its function begins */
+static pid_t break_at_function(FIXTURE_DATA(step) * self, int victim)
 {
-	struct step_thread *thread = &self->step->thread[victim];
 	pid_t tid = reach_mark(self, victim);
-	long turns = thread->turns;
-	int sig;
 
-	if (tid < 0 || !set_breakpoint(tid, address))
-		return -1;
-	UT_STORE(self->step->victim, victim);
-	ptrace(PTRACE_CONT, tid, NULL, NULL);
-	sig = run_until(self, &tid);
-	if (sig != SIGTRAP && sig != STEP_MARK)
-		return -2;
-	if (half_way(self, tid))
-		return -3;
-	if (!clear_breakpoint(tid))
-		return -4;
-	if (sig == STEP_MARK) {
-		ptrace(PTRACE_CONT, tid, NULL, NULL);
-		return 0;
-	}
-	/* There, and not turns later, unless others could run it already */
-	if (address - self->claimed[victim] < SURELY_WITHIN &&
-	    thread->turns != turns)
-		return -5;
-	return tid;
+	return tid > 0 && set_breakpoint(tid, self->function[victim]) &&
+	       !ptrace(PTRACE_CONT, tid, NULL, NULL) &&
+	       run_until(self, &tid) == SIGTRAP &&
+	       clear_breakpoint(tid) ? tid : -1;
 }
 
 /* Let @victim at @tid handle a signal, to come by the tracer or by itself */
@@ -394,7 +371,7 @@ TEST_F(step, a_signal_at_each_step_comes_to_who_was_stepped)
 	for (i = 0; i < STEP_THREADS; i++) {
 		/* Until the switch has taken place, and a bit beyond */
 		for (k = 0; k < 25; k++) {
-			tid = break_at(self, i, self->function[i]);
+			tid = break_at_function(self, i);
 			ASSERT_LT(0, tid);
 			for (n = 0; n < k; n++)
 				ASSERT_TRUE(step_once(self, tid));
@@ -403,6 +380,40 @@ TEST_F(step, a_signal_at_each_step_comes_to_who_was_stepped)
 		}
 	}
 	finish(_metadata, self);
+}
+
+/*
+ * @victim runs to @address, if there is an instruction that it comes to in its
+ * next turn. It is stopped there; returns its thread id, 0 if there was no such
+ * instruction, or negative if not as it should be.
+ */
+static pid_t break_at(FIXTURE_DATA(step) * self, int victim, uintptr_t address)
+{
+	struct step_thread *thread = &self->step->thread[victim];
+	pid_t tid = reach_mark(self, victim);
+	long turns = thread->turns;
+	int sig;
+
+	if (tid < 0 || !set_breakpoint(tid, address))
+		return -1;
+	UT_STORE(self->step->victim, victim);
+	ptrace(PTRACE_CONT, tid, NULL, NULL);
+	sig = run_until(self, &tid);
+	if (sig != SIGTRAP && sig != STEP_MARK)
+		return -2;
+	if (half_way(self, tid))
+		return -3;
+	if (!clear_breakpoint(tid))
+		return -4;
+	if (sig == STEP_MARK) {
+		ptrace(PTRACE_CONT, tid, NULL, NULL);
+		return 0;
+	}
+	/* There, and not turns later, unless others could run it already */
+	if (address - self->claimed[victim] < SURELY_WITHIN &&
+	    thread->turns != turns)
+		return -5;
+	return tid;
 }
 
 /*
