@@ -394,13 +394,6 @@ static void ends_at_once(struct ut_thread *self)
 {
 }
 
-static long spawn(enum who who)
-{
-	return ut_spawn(who == WAITS ? &other_base : &base, &threads[who],
-			who < NR_WORKERS ? UMS_ROLE_WORKER : UMS_ROLE_SCHEDULER,
-			thread_main, NULL);
-}
-
 /* A worker says who it is only when it runs */
 static bool is_known(enum who who)
 {
@@ -409,6 +402,25 @@ static bool is_known(enum who who)
 	if (tid)
 		UT_STORE(states->thread[who].tid, tid);
 	return tid;
+}
+
+static long spawn(enum who first, enum who last)
+{
+	enum who who;
+	long ret;
+
+	for (who = first; who <= last; who++) {
+		ret = ut_spawn(who == WAITS ? &other_base : &base,
+			       &threads[who], who < NR_WORKERS ?
+			       UMS_ROLE_WORKER : UMS_ROLE_SCHEDULER,
+			       thread_main, NULL);
+		if (ret)
+			return ret;
+	}
+	for (who = first; who <= last; who++)
+		if (!UT_WAIT(is_known(who)))
+			return -ETIMEDOUT;
+	return 0;
 }
 
 /* Whether scheduler @who is where it waits, and what it runs is in place */
@@ -425,22 +437,22 @@ static bool scheduler_waits(enum who who)
 	return true;
 }
 
+/* Who is there stays there */
 static bool all_in_place(void)
 {
 	enum who who;
 
 	for (who = USER_HELD; who <= WOKEN; who++)
-		if (!in_place(who))
+		if (!UT_WAIT(in_place(who)))
 			return false;
 	for (who = BEHIND; who <= WAITS; who++)
-		if (!scheduler_waits(who))
+		if (!UT_WAIT(scheduler_waits(who)))
 			return false;
-	return UT_LOAD(states->thread[SWITCHED].stack);
+	return UT_WAIT(UT_LOAD(states->thread[SWITCHED].stack));
 }
 
 static long start(void)
 {
-	enum who who;
 	long ret;
 
 	uu_init();
@@ -451,21 +463,18 @@ static long start(void)
 		ret = ut_base_open(&base, NR_WHO, UMS_ORPHAN_RELEASE);
 	if (!ret)
 		ret = ut_base_open(&other_base, 4, UMS_ORPHAN_RELEASE);
-	/* Nobody else shall compute while workers are brought to their places */
-	for (who = 0; who < NR_WORKERS && !ret; who++)
-		ret = spawn(who);
-	for (who = 0; who < NR_WORKERS && !ret; who++)
-		ret = UT_WAIT(is_known(who)) ? 0 : -ETIMEDOUT;
 	if (!ret)
-		ret = spawn(SWITCHES);
-	if (!ret && !UT_WAIT(is_known(SWITCHES) && UT_LOAD(placed)))
+		ret = spawn(RUNNING, WOKEN);
+	/* Nobody else shall compute while workers are brought to their places */
+	if (!ret)
+		ret = spawn(SWITCHES, SWITCHES);
+	if (!ret && !UT_WAIT(UT_LOAD(placed)))
 		ret = -ETIMEDOUT;
-	for (who = BEHIND; who < PLAIN && !ret; who++)
-		if (who != SWITCHES)
-			ret = spawn(who);
-	for (who = BEHIND; who < PLAIN && !ret; who++)
-		ret = UT_WAIT(is_known(who)) ? 0 : -ETIMEDOUT;
-	if (!ret && !UT_WAIT(all_in_place()))
+	if (!ret)
+		ret = spawn(BEHIND, BEHIND);
+	if (!ret)
+		ret = spawn(COMPUTES, WAITS);
+	if (!ret && !all_in_place())
 		ret = -ETIMEDOUT;
 	return ret;
 }
