@@ -12,6 +12,8 @@
 
 #define FAN		16
 #define MAX_CPUS	4
+/* Before a thread without anything to do lets its cpu have a rest */
+#define VAIN_LOOKS	10
 /* Turns of a loop of two instructions, 1,000 of them */
 #define TURNS		500
 
@@ -225,32 +227,50 @@ static void run_worker(struct pool *pool, ums_context_t *context)
 	}
 }
 
-static void serve(struct pool *pool)
+/*
+ * One of several looks for something to do for a while, and sleeps then, but not for
+ * ever: another one may end the last worker, and is told so.
+ */
+static int timeout_of(struct pool *pool, unsigned int in_vain)
 {
-	/* With others about, who may end the last one, and whom it is told */
-	int timeout = pool->result->cpus > 1 ? 0 : -1;
+	if (pool->result->cpus == 1)
+		return -1;
+	return in_vain < VAIN_LOOKS ? 0 : 1;
+}
+
+static void serve_next(struct pool *pool, unsigned int *in_vain)
+{
 	struct ums_event event;
 
-	while (UT_LOAD(pool->left)) {
-		if (ums_dequeue(pool->list, &event, 1, timeout) != 1)
-			__builtin_ia32_pause();
-		else if (event.reason == UMS_REASON_TERMINATED)
-			__atomic_sub_fetch(&pool->left, 1, __ATOMIC_ACQ_REL);
-		else
-			run_worker(pool, ums_event_context(&event));
-	}
+	if (ums_dequeue(pool->list, &event, 1,
+			timeout_of(pool, (*in_vain)++)) != 1)
+		return;
+	*in_vain = 0;
+	if (event.reason == UMS_REASON_TERMINATED)
+		__atomic_sub_fetch(&pool->left, 1, __ATOMIC_ACQ_REL);
+	else
+		run_worker(pool, ums_event_context(&event));
+}
+
+static void serve(struct pool *pool)
+{
+	unsigned int in_vain = 0;
+
+	while (UT_LOAD(pool->left))
+		serve_next(pool, &in_vain);
 }
 
 static void *steal(void *arg)
 {
 	struct hand *hand = arg;
 	ums_completion_list_t *own;
+	unsigned int in_vain = 0;
 
 	bench_pin(hand->cpu);
 	if (create_ums_completion_list(&own) || ums_scheduler_enter(own))
 		bench_die("ums_scheduler_enter");
 	while (!UT_LOAD(hand->pool->stop))
-		serve(hand->pool);
+		serve_next(hand->pool, &in_vain);
 	ums_scheduler_leave();
 	delete_ums_completion_list(own);
 	return NULL;
