@@ -65,6 +65,8 @@ struct ums_group {
 /**
  * struct ums_list_object - See create_ums_completion_list()
  *
+ * @refs: One of its creator, one of each thread that reports a woken worker: the
+ *	last worker may be gone, and the list deleted, before that has returned.
  * @group: Its group.
  * @fd: The kernel's list.
  * @ring: Mapping of @fd.
@@ -79,6 +81,7 @@ struct ums_group {
  * @sleepers: Threads that are to be told by @wake_fd.
  */
 struct ums_list_object {
+	unsigned int refs;
 	struct ums_group *group;
 	int fd;
 	struct ums_ring *ring;
@@ -284,7 +287,16 @@ ums_context_is_released(const struct ums_context_object *context)
 	       state == UMS_STATE_TERMINATED;
 }
 
-/* list.c: is there nothing that the kernel would tell? */
+/* list.c: the last one frees it */
+void ums_list_free(struct ums_list_object *list);
+
+static inline void ums_list_put(struct ums_list_object *list)
+{
+	if (ums_unlikely(!ums_dec(&list->refs)))
+		ums_list_free(list);
+}
+
+/* Is there nothing that the kernel would tell? */
 static inline bool ums_list_kernel_is_empty(const struct ums_list_object *list)
 {
 	const struct ums_ring *ring = list->ring;
@@ -318,12 +330,15 @@ static inline void ums_list_push_woken(struct ums_context_object *context)
 	struct ums_list_object *list = context->list;
 	struct ums_context_object *first = ums_load(&list->woken);
 
+	/* What ASIDE holds belongs to whoever takes the worker, from the push on */
+	ums_inc(&list->refs);
 	do {
 		context->next_woken = first;
 	} while (!__atomic_compare_exchange_n(&list->woken, &first, context,
 					      true, __ATOMIC_SEQ_CST,
 					      __ATOMIC_RELAXED));
 	ums_list_notify(list);
+	ums_list_put(list);
 }
 
 /* The first one of the stack @woken, or of the list if that is NULL; or NULL */

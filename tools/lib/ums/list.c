@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -33,6 +34,7 @@ UMS_API int ums_list_create(struct ums_group *group, int node,
 	result = calloc(1, sizeof(*result));
 	if (!result)
 		return -1;
+	result->refs = 1;
 	result->group = group;
 	result->wake_fd = -1;
 
@@ -71,6 +73,17 @@ UMS_API int create_ums_completion_list(ums_completion_list_t **list)
 	return ums_list_create(NULL, UMS_NODE_ANY, list);
 }
 
+void ums_list_free(struct ums_list_object *list)
+{
+	int error = errno;
+
+	/* Not close(): no cancellation here */
+	if (list->wake_fd >= 0)
+		syscall(SYS_close, list->wake_fd);
+	free(list);
+	errno = error;
+}
+
 UMS_API int delete_ums_completion_list(ums_completion_list_t *list)
 {
 	if (ums_check())
@@ -83,12 +96,10 @@ UMS_API int delete_ums_completion_list(ums_completion_list_t *list)
 	if (ums_load(&list->users))
 		return ums_error(EBUSY);
 
-	if (list->wake_fd >= 0)
-		close(list->wake_fd);
 	munmap(list->ring, list->ring_size);
 	close(list->fd);
 	ums_dec(&list->group->objects);
-	free(list);
+	ums_list_put(list);
 	return 0;
 }
 
