@@ -102,7 +102,7 @@ static inline UMS_ALWAYS_INLINE bool wake_only_one(ums_cond_t *cond,
 {
 	if (ums_unlikely((state & MANY) || !change(cond, &state, 0)))
 		return false;
-	ums_wake(stack_of(state));
+	ums_wake((void *)state);
 	return true;
 }
 

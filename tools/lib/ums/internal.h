@@ -67,6 +67,7 @@ struct ums_group {
  *
  * @refs: One of its creator, one of each thread that reports a woken worker: the
  *	last worker may be gone, and the list deleted, before that has returned.
+ * @woken: Workers to be reported that were aside; see woken.c.
  * @group: Its group.
  * @fd: The kernel's list.
  * @ring: Mapping of @fd.
@@ -76,12 +77,12 @@ struct ums_group {
  * @lost: The kernel reported lost entries when there were items to return.
  * @wake_fd: Eventfd of ums_list_accept_waiters(), or -1.
  * @hand_over: Its workers run each other, see wait.c.
- * @woken: Workers to be reported that were aside; see woken.c.
- * @left: Of these, those that were taken off there before.
+ * @left: Of @woken, those that were taken off there before.
  * @sleepers: Threads that are to be told by @wake_fd.
  */
 struct ums_list_object {
 	unsigned int refs;
+	struct ums_context_object *woken;
 	struct ums_group *group;
 	int fd;
 	struct ums_ring *ring;
@@ -90,7 +91,6 @@ struct ums_list_object {
 	bool lost;
 	int wake_fd;
 	bool hand_over;
-	struct ums_context_object *woken;
 	struct ums_context_object *left;
 	unsigned int sleepers;
 };
@@ -100,6 +100,7 @@ struct ums_list_object {
  *
  * Its address is the cookie of the kernel's context.
  *
+ * @handed_by: Who has handed his processor to this one, and waits; see wait.c.
  * @group: Its group.
  * @slot: Slot in shared memory; another context's after @id was deleted.
  * @id: Id of the kernel's context.
@@ -113,7 +114,6 @@ struct ums_list_object {
  * @waits: The worker has given its processor away, to wait; see wait.c.
  * @wait_state: Of its &struct ums_waiter. It has one at a time, from
  *	ums_waiter_init() to the end of ums_wait().
- * @handed_by: Who has handed his processor to this one, and waits; see wait.c.
  * @hops: How often the processor was handed on, up to this worker, since it
  *	came from a scheduler to one that waited.
  * @next_woken: Next one of &ums_list_object.woken or &ums_list_object.left.
@@ -123,6 +123,7 @@ struct ums_list_object {
  * @arg: For @start_routine.
  */
 struct ums_context_object {
+	struct ums_context_object *handed_by;
 	struct ums_group *group;
 	struct ums_context *slot;
 	__u64 id;
@@ -134,7 +135,6 @@ struct ums_context_object {
 	struct ums_context_object *next_item;
 	bool waits;
 	unsigned int wait_state;
-	struct ums_context_object *handed_by;
 	unsigned int hops;
 	struct ums_context_object *next_woken;
 	void *user;
