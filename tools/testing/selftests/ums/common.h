@@ -242,8 +242,6 @@ static inline bool ut_thread_sleeps_in(pid_t tid, long nr)
 
 /* How often a thread of this process has gone to sleep */
 long ut_thread_switches(pid_t tid);
-/* How often the first thread of a process was preempted */
-long ut_preemptions(pid_t pid);
 
 /* A number of /proc/self/status, as "Threads" */
 long ut_status_number(const char *name);

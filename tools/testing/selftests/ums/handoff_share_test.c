@@ -40,8 +40,6 @@
  * two, which must happen in most of these before the usual share is a wrong one.
  */
 #define TIMES		9
-/* A slice ends at a tick, which is 4 ms or 10 */
-#define TURN_MS		20
 /* How much one of them may run while both are looked at */
 #define SKEW_MS		5
 /* The share of a thread among two that are alike, in percent */
@@ -265,18 +263,6 @@ static void expect_share(struct __test_metadata *_metadata,
 TEST_F(share, is_that_of_one_thread)
 {
 	expect_share(_metadata, self, HALF);
-}
-
-/* Each of them: it is not that the one has it for long and then the other */
-TEST_F(share, is_had_in_short_turns)
-{
-	long before = ut_preemptions(self->hog), turns;
-
-	expect_share(_metadata, self, HALF);
-	turns = ut_preemptions(self->hog) - before;
-	ASSERT_LT(0, turns);
-	TH_LOG("a turn of the hog: %ld ms", ran(self->hog) / turns);
-	EXPECT_GE(TURN_MS, ran(self->hog) / turns);
 }
 
 TEST_F(share, follows_the_nice_level)

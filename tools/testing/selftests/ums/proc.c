@@ -94,14 +94,6 @@ long ut_thread_switches(pid_t tid)
 	return status_number(path, "voluntary_ctxt_switches");
 }
 
-long ut_preemptions(pid_t pid)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	return status_number(path, "nonvoluntary_ctxt_switches");
-}
-
 unsigned int ut_count_fds(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
