@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
+#include "trace.h"
 #include "user.h"
 
 #ifndef PR_SCHED_CORE
@@ -56,6 +57,7 @@ FIXTURE(share)
 	pid_t hog;
 	pid_t ums;
 	bool cgroups;
+	struct trace trace;
 };
 
 static void pin_to_first(void)
@@ -154,6 +156,7 @@ FIXTURE_TEARDOWN(share)
 		end(self->hog);
 	if (self->ums > 0)
 		end(self->ums);
+	trace_remove(&self->trace);
 	if (self->cgroups) {
 		EXPECT_TRUE(UT_WAIT(!rmdir(INNER)));
 		EXPECT_TRUE(UT_WAIT(!rmdir(OURS)));
@@ -299,6 +302,88 @@ TEST_F(share, is_limited_by_the_bandwidth)
 	ASSERT_EQ(0, move(self->ums, INNER "/cgroup.procs"));
 	ASSERT_EQ(0, move(self->hog, HOGS "/cgroup.procs"));
 	expect_share(_metadata, self, 20);
+}
+
+/**
+ * struct turns - What the trace tells of the first cpu
+ *
+ * @woken: Who was woken last, by one that should leave the cpu; else 0.
+ * @next: Who goes on in the place of such a one; else 0.
+ * @due: How many there were of these.
+ * @left: How many of them left at once.
+ */
+static struct turns {
+	int woken;
+	int next;
+	int due;
+	int left;
+} turns;
+
+static int number(const char *line, const char *name)
+{
+	const char *at = strstr(line, name);
+
+	return at ? atoi(at + strlen(name)) : 0;
+}
+
+/* "COMM-PID [CPU] FLAGS TIME: EVENT: ...": the second flag is need_resched */
+static void play(const char *line)
+{
+	const char *flags = strstr(line, " [000] ");
+	const char *state = strstr(line, " prev_state=");
+
+	if (!flags)
+		return;
+	flags += strlen(" [000] ");
+	if (strstr(flags, ": sched_wakeup: ")) {
+		turns.woken = flags[1] == 'N' ? number(line, " pid=") : 0;
+	} else if (state) {
+		state += strlen(" prev_state=");
+		if (turns.next) {
+			turns.due++;
+			turns.left += *state == 'R' &&
+				      number(line, " prev_pid=") == turns.next;
+		}
+		turns.next = *state == 'R' ? 0 : turns.woken;
+		if (turns.next != number(line, " next_pid="))
+			turns.next = 0;
+		turns.woken = 0;
+	}
+}
+
+/* Each of the two for a while, from now on */
+static bool both_ran(FIXTURE_DATA(share) * self, long ms)
+{
+	struct sample from;
+
+	return sample(self, &from) &&
+	       UT_WAIT(ran(self->hog) - from.hog >= ms &&
+		       ran(self->ums) - from.ums >= ms);
+}
+
+/*
+ * That the slice is used up is often seen in the middle of a hand-off. Who goes on
+ * then has the cpu asked back from it; without that, one in some hundred leaves by
+ * chance, and one in four or more with it.
+ */
+TEST_F(share, who_takes_the_place_takes_the_end_of_the_turn)
+{
+	if (!trace_make(&self->trace))
+		SKIP(return, "no tracefs: %s", strerror(errno));
+	ASSERT_EQ(0, kill(self->hog, SIGCONT));
+	ASSERT_EQ(0, kill(self->ums, SIGCONT));
+	ASSERT_TRUE(both_ran(self, TIME_MS / 4));
+	ASSERT_TRUE(trace_write(&self->trace, "buffer_size_kb", "8192"));
+	ASSERT_TRUE(trace_write(&self->trace,
+				"events/sched/sched_wakeup/enable", "1"));
+	ASSERT_TRUE(trace_write(&self->trace,
+				"events/sched/sched_switch/enable", "1"));
+	ASSERT_TRUE(both_ran(self, TIME_MS / 4));
+	ASSERT_TRUE(trace_play(&self->trace, play));
+	TH_LOG("%d of %d", turns.left, turns.due);
+	EXPECT_LT(5, turns.due);
+	/* Or stays because it is owed more */
+	EXPECT_LT(turns.due / 20, turns.left);
 }
 
 /*
