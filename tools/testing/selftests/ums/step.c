@@ -110,6 +110,9 @@ static void execute(void)
 		if (ret == -EINPROGRESS || ret == -ENXIO ||
 		    ret == UMS_REASON_BLOCKED)
 			ut_dequeue(base.list, &event, 1, 10);
+		else if (ret == -EAGAIN)
+			/* The debugger has it: leave the cpus to these two */
+			ut_nap();
 	}
 }
 
