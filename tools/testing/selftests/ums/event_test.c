@@ -283,17 +283,21 @@ static void *supervise(void *arg)
 {
 	struct seccomp_notif_resp answer;
 	struct seccomp_notif call;
+	struct states *states = arg;
 	unsigned int i;
+	int ret = 0;
 
-	for (i = 0; i < NR_WHO; i++) {
+	for (i = 0; i < NR_WHO && !ret; i++) {
 		memset(&call, 0, sizeof(call));
-		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call))
+		ret = ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call);
+		STATES_BAD(states, PLAIN, ret);
+		if (ret)
 			break;
 		memset(&answer, 0, sizeof(answer));
 		answer.id = call.id;
 		answer.val = ANSWER + call.pid;
-		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer))
-			break;
+		ret = ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+		STATES_BAD(states, PLAIN, ret);
 	}
 	return NULL;
 }
@@ -318,7 +322,7 @@ static void filter_calls(struct states *states)
 			   SECCOMP_FILTER_FLAG_TSYNC_ESRCH |
 			   SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 	STATES_BAD(states, PLAIN, listener < 0 ||
-		   pthread_create(&supervisor, NULL, supervise, NULL));
+		   pthread_create(&supervisor, NULL, supervise, states));
 }
 
 static void makes_filtered_calls(struct states *states, enum who who)
