@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -95,15 +96,30 @@ bool open_udp(struct site *site)
 	       !connect(site->fd[1], (void *)&addr, sizeof(addr));
 }
 
+/* Is something on its way that makes room when it has arrived? */
+static bool in_flight(int fd)
+{
+	int queued, unsent;
+
+	return !ioctl(fd, SIOCOUTQ, &queued) &&
+	       !ioctl(fd, SIOCOUTQNSD, &unsent) && queued != unsent;
+}
+
 bool fill_tcp(struct site *site)
 {
 	static char page[4096];
+	bool settled;
 
 	if (!open_tcp_with(site, BUFFER_BYTES) ||
 	    fcntl(site->fd[0], F_SETFL, O_NONBLOCK))
 		return false;
-	while (write(site->fd[0], page, sizeof(page)) > 0)
-		;
+	do {
+		settled = !in_flight(site->fd[0]);
+		while (write(site->fd[0], page, sizeof(page)) > 0)
+			settled = false;
+		if (!settled)
+			ut_nap();
+	} while (!settled);
 	return !fcntl(site->fd[0], F_SETFL, 0);
 }
 
