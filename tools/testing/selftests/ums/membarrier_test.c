@@ -17,6 +17,8 @@
 
 #define ROUNDS		10000
 #define LONGEST_WAIT	200
+/* Where the two threads seldom run at the same time a round takes long */
+#define LIMIT_NS	(5 * UT_NSEC_PER_SEC)
 
 /* So far apart that they are in different cache lines */
 #define APART		256
@@ -40,6 +42,7 @@ static struct {
 	struct side fast;
 	struct side slow;
 	unsigned int start;
+	unsigned int last;
 	char apart[APART];
 	unsigned int both_missed;
 	bool barrier;
@@ -105,7 +108,7 @@ static void be_fast(struct ut_thread *self)
 	bool worker = self->role == UMS_ROLE_WORKER;
 	unsigned int round;
 
-	for (round = 1; round <= ROUNDS; round++) {
+	for (round = 1; round <= UT_LOAD(litmus.last); round++) {
 		/* By user switch to the scheduler and back */
 		if (worker)
 			uu_yield(self, 0);
@@ -131,9 +134,12 @@ static void wait_a_bit(unsigned int round)
 static void be_slow(struct ut_thread *self)
 {
 	bool worker = self->role == UMS_ROLE_WORKER;
+	__u64 end = ut_now_ns() + LIMIT_NS;
 	unsigned int round;
 
-	for (round = 1; round <= ROUNDS; round++) {
+	for (round = 1; round <= litmus.last; round++) {
+		if (ut_now_ns() > end)
+			UT_STORE(litmus.last, round);
 		litmus.fast.word = 0;
 		litmus.slow.word = 0;
 		if (worker)
@@ -180,6 +186,7 @@ static long run(FIXTURE_DATA(membarrier) * self, bool fast_worker,
 	long ret = 0;
 
 	memset(&litmus, 0, offsetof(typeof(litmus), barrier));
+	litmus.last = ROUNDS;
 	ret = ut_spawn(base, worker, role, slow_worker ? be_slow : be_fast,
 		       NULL);
 	if (ret)
@@ -208,7 +215,7 @@ TEST_F(membarrier, and_not_both_miss_what_the_other_wrote)
 	litmus.barrier = false;
 	ASSERT_EQ(0, run(self, fast, slow));
 	TH_LOG("without a barrier both have missed it in %u of %u rounds",
-	       litmus.both_missed, ROUNDS);
+	       litmus.both_missed, litmus.last);
 }
 
 TEST_HARNESS_MAIN
