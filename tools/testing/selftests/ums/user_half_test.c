@@ -169,7 +169,8 @@ TEST_F(half, a_worker_whose_slot_cannot_be_written_yields)
 		EXPECT_EQ(UMS_REASON_YIELDED | UMS_RETURN_USER,
 			  uu_execute(&self->base, &self->leaves));
 	}
-	EXPECT_EQ(before + ROUNDS, finished(self, self->base.sched));
+	/* And the last switch of a round, if an interrupt came in the midst of it */
+	EXPECT_LE(before + ROUNDS, finished(self, self->base.sched));
 }
 
 TEST_F(half, a_worker_whose_slot_cannot_be_written_hands_over)

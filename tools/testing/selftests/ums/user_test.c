@@ -55,24 +55,34 @@ static void yields(struct ut_thread *self)
 
 #define USER_YIELD	(UMS_REASON_YIELDED | UMS_RETURN_USER)
 
+/* By user switch, or by system call as an interrupt came in the midst of it */
+static bool has_yielded(long ret)
+{
+	return ret == USER_YIELD || ret == UMS_REASON_YIELDED;
+}
+
 TEST_F(user, a_switch_is_not_a_system_call)
 {
 	struct ums_context *slot = ut_slot(&self->base, self->base.sched);
 	struct ums_switches before, after;
-	long i;
+	long i, ret;
 
 	ASSERT_EQ(0, ut_spawn_worker(&self->base, &self->worker, yields,
 				     (void *)ROUNDS));
-	ASSERT_EQ(USER_YIELD, uu_start(&self->base, &self->worker));
+	ASSERT_TRUE(has_yielded(uu_start(&self->base, &self->worker)));
 	before = uu_switches(&self->base, self->worker.ctx);
 	for (i = 1; i < ROUNDS; i++) {
-		ASSERT_EQ(USER_YIELD, uu_run(&self->base, &self->worker));
+		ret = uu_run(&self->base, &self->worker);
+		ASSERT_TRUE(has_yielded(ret));
+		if (ret != USER_YIELD)
+			continue;
 		ASSERT_EQ(i, slot->param);
 		ASSERT_EQ((__u32)self->worker.ctx, slot->yielder);
 	}
 	EXPECT_EQ(ROUNDS, self->worker.ret);
 	after = uu_switches(&self->base, self->worker.ctx);
-	EXPECT_EQ(ROUNDS, after.user);
+	EXPECT_GE(ROUNDS, after.user);
+	EXPECT_LT(ROUNDS - ROUNDS / 100, after.user);
 	TH_LOG("resolved %llu finished %llu slow %llu %llu %llu",
 	       after.resolved, after.finished, after.slow_kernel,
 	       after.slow_ids, after.slow_busy);
@@ -98,10 +108,10 @@ TEST_F(user, a_system_call_is_made_by_who_runs)
 
 	ASSERT_EQ(0, ut_spawn_worker(&self->base, &self->worker, asks_who,
 				     (void *)ROUNDS));
-	ASSERT_EQ(USER_YIELD, uu_start(&self->base, &self->worker));
+	ASSERT_TRUE(has_yielded(uu_start(&self->base, &self->worker)));
 	for (i = 1; i < ROUNDS; i++) {
 		ASSERT_EQ(my_tid, syscall(SYS_gettid));
-		ASSERT_EQ(USER_YIELD, uu_run(&self->base, &self->worker));
+		ASSERT_TRUE(has_yielded(uu_run(&self->base, &self->worker)));
 	}
 	EXPECT_EQ(0, self->worker.ret);
 	EXPECT_EQ(UMS_REASON_TERMINATED, uu_run(&self->base, &self->worker));
