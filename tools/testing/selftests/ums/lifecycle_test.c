@@ -77,8 +77,12 @@ static void fork_and_wait(struct ut_thread *thread)
 	int status = 0;
 	pid_t child = fork();
 
-	if (!child)
+	if (!child) {
+		/* Not to end before there is somebody who waits for that */
+		if (!UT_WAIT(ut_thread_sleeps_in(thread->tid, SYS_wait4)))
+			_exit(7);
 		_exit(child_with_ums_of_its_own(thread->base));
+	}
 	if (child < 0 || waitpid(child, &status, 0) != child)
 		thread->ret = -1;
 	else
