@@ -136,7 +136,7 @@ static long fail_everywhere(struct rig *rig, const struct fault_op *op,
 			return -ECANCELED;
 		ret = op->fn(rig);
 		failed = disarm(fail_nth);
-		if (failed && op->sure && ret >= 0)
+		if (failed && n <= op->sure && ret >= 0)
 			return -EPROTO;
 		if (failed && is_expected(op, ret))
 			ret = op->fn(rig);

@@ -21,7 +21,8 @@ struct rig;
  * @fn: What is done; returns a negative errno, or what @undo needs.
  * @undo: After it succeeded, or NULL.
  * @error: What else than -ENOMEM and -EFAULT it may return when it fails.
- * @sure: It fails if any point does: there is no other way to go on.
+ * @sure: It fails if one of so many points does, the first ones: there is no other way
+ *	to go on. What debugs the kernel may ask for memory later, and go without.
  * @asks_twice: For memory that it did not get it may ask once more: all that it
  *	asks for from any point on shall fail as well.
  */
@@ -31,7 +32,7 @@ struct fault_op {
 	long (*fn)(struct rig *rig);
 	void (*undo)(struct rig *rig, long ret);
 	long error;
-	bool sure;
+	unsigned int sure;
 	bool asks_twice;
 };
 

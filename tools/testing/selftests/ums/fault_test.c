@@ -279,7 +279,7 @@ static void epoll_undo(struct rig *rig, long ret)
 
 /* In any group, by any thread */
 static const struct fault_op plain_ops[] = {
-	{ "probe", NULL, probe, .sure = true },
+	{ "probe", NULL, probe, .sure = 2 },
 	{ "setup", NULL, setup, close_it, .asks_twice = true },
 	{ "setup for another user", is_somebody, setup, close_it, -ENOSPC },
 	{ "list_create", NULL, list_create, close_it },
@@ -289,9 +289,9 @@ static const struct fault_op plain_ops[] = {
 	{ "the first context", has_empty_group, next_ctx, .asks_twice = true },
 	{ "the first context of a page", has_full_page, next_ctx,
 	  .asks_twice = true },
-	{ "ctx_delete", has_ctx, ctx_delete, .sure = true },
-	{ "query", NULL, query, .sure = true },
-	{ "set", NULL, set, .sure = true },
+	{ "ctx_delete", has_ctx, ctx_delete, .sure = 1 },
+	{ "query", NULL, query, .sure = 2 },
+	{ "set", NULL, set, .sure = 1 },
 	{ "map the slots", NULL, map_slots, unmap_slots },
 	{ "map the ring", NULL, map_ring, unmap_ring },
 	{ "fdinfo of the group", NULL, group_fdinfo },
@@ -404,11 +404,11 @@ static long wait_in_poll(struct rig *rig)
 
 /* By a scheduler, which the workers need */
 static const struct fault_op scheduler_ops[] = {
-	{ "execute", NULL, execute, .sure = true },
-	{ "dequeue", has_event, dequeue, .sure = true },
+	{ "execute", NULL, execute, .sure = 1 },
+	{ "dequeue", has_event, dequeue, .sure = 2 },
 	{ "dequeue in time", will_dequeue, dequeue_in_time },
 	{ "dequeue at any time", will_dequeue, dequeue_at_any_time,
-	  .sure = true },
+	  .sure = 1 },
 	{ "wait only", will_dequeue, wait_only },
 	{ "poll", will_poll, wait_in_poll },
 };
@@ -423,7 +423,7 @@ static const struct fault_op worker_op = {
 	"attach a worker", has_ctx, attach_worker, attach_undo
 };
 
-static const struct fault_op yield_op = { "yield", NULL, yield, .sure = true };
+static const struct fault_op yield_op = { "yield", NULL, yield, .sure = 1 };
 
 static void yields(struct ut_thread *thread)
 {
