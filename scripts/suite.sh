@@ -13,7 +13,7 @@ relays=($!)
 exec 5> >(exec stdbuf -oL sed 's/^/2 /' >&3)
 relays+=($!)
 free=(4 5)
-declare -A place # by process
+declare -A place runs # by process
 
 # job DESCRIPTOR SECONDS DIRECTORY PROGRAM
 job() {
@@ -38,15 +38,17 @@ wait_for() {
 	while [ ${#place[@]} -gt "$1" ]; do
 		wait -n -p ended "${!place[@]}"
 		free+=("${place[$ended]}")
-		unset "place[$ended]"
+		unset "place[$ended]" "runs[$ended]"
 	done
 }
 
 while read -r limit dir program how <&6; do
 	[ "$how" != alone ] || wait_for 0
 	wait_for 1
+	# Not beside itself either: what it makes may have a name
+	[[ " ${runs[*]} " != *" $program "* ]] || wait_for 0
 	job "${free[0]}" "$limit" "$dir" "$program" &
-	place[$!]=${free[0]}
+	place[$!]=${free[0]} runs[$!]=$program
 	free=("${free[@]:1}")
 	[ "$how" != alone ] || wait_for 0
 done 6<"$1"
