@@ -442,7 +442,7 @@ __u64 ut_now_ns(void)
 
 void ut_nap(void)
 {
-	struct timespec ts = { .tv_nsec = UT_NSEC_PER_MSEC };
+	struct timespec ts = { .tv_nsec = 5 * UT_NSEC_PER_MSEC };
 
 	nanosleep(&ts, NULL);
 }

@@ -229,6 +229,10 @@ long ut_schedule(struct ut_base *base, unsigned int workers);
 
 /* Time */
 __u64 ut_now_ns(void);
+/*
+ * Between two looks: some ms. Who looks from another process has the cpu switch the
+ * address space twice, which is what slows an emulated machine down most.
+ */
 void ut_nap(void);
 
 /* What /proc says of any thread; 0 when there is none */
