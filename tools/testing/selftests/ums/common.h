@@ -231,7 +231,7 @@ long ut_schedule(struct ut_base *base, unsigned int workers);
 __u64 ut_now_ns(void);
 /*
  * Between two looks: some ms. Who looks from another process has the cpu switch the
- * address space twice, which is what slows an emulated machine down most.
+ * address space twice, which empties the TLB of an emulated one.
  */
 void ut_nap(void);
 

@@ -285,9 +285,9 @@ static void *supervise(void *arg)
 	struct seccomp_notif call;
 	struct states *states = arg;
 	unsigned int i;
-	int ret = 0;
+	int ret;
 
-	for (i = 0; i < NR_WHO && !ret; i++) {
+	for (i = 0; i < NR_WHO; i++) {
 		memset(&call, 0, sizeof(call));
 		ret = ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call);
 		STATES_BAD(states, PLAIN, ret);
@@ -298,6 +298,8 @@ static void *supervise(void *arg)
 		answer.val = ANSWER + call.pid;
 		ret = ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 		STATES_BAD(states, PLAIN, ret);
+		if (ret)
+			break;
 	}
 	return NULL;
 }

@@ -170,17 +170,17 @@ static void read_until_end(struct ut_thread *thread)
  */
 static __u64 time_until_late(FIXTURE_DATA(managed) * self)
 {
-	__u64 before = late(self), start, time = 0;
+	__u64 before = late(self), start, time;
 	struct ums_event event;
 
 	start = ut_now_ns();
 	if (write(self->fd[1], "", 1) != 1)
 		return 0;
 	/* The naps of UT_WAIT() would be a part of it */
-	while (late(self) == before && time < UT_LIMIT_MS * UT_NSEC_PER_MSEC) {
+	while (late(self) == before &&
+	       ut_now_ns() - start < UT_LIMIT_MS * UT_NSEC_PER_MSEC)
 		usleep(500);
-		time = ut_now_ns() - start;
-	}
+	time = ut_now_ns() - start;
 	if (late(self) == before || !is_reported_ready(self) ||
 	    ut_run_to_block(&self->base, self->worker.ctx, &event, SYS_read) !=
 		    UMS_REASON_BLOCKED)
