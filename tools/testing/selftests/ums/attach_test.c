@@ -180,8 +180,7 @@ static void detach_and_wait(struct ut_thread *thread)
 	int *go_on = thread->arg;
 
 	thread->ret = ut_detach();
-	while (!UT_LOAD(*go_on))
-		ut_nap();
+	UT_AWAIT(UT_LOAD(*go_on));
 	/* Plain threads are told so */
 	if (ut_detach() != -ENOTCONN || ut_yield(0) != -ENOTCONN)
 		thread->ret = 1;

@@ -289,8 +289,7 @@ TEST_F(churn, loses_and_doubles_no_event)
 		ASSERT_EQ(0, ut_spawn(base, &churn.waker[i], UMS_ROLE_NONE,
 				      wake, NULL));
 
-	while (ut_now_ns() < end)
-		ut_nap();
+	UT_AWAIT(ut_now_ns() >= end);
 	EXPECT_TRUE(UT_WAIT(all_have_gone_round(variant->workers)));
 	UT_STORE(churn.stop, 1);
 	for (i = 0; i < variant->schedulers; i++)

@@ -440,11 +440,27 @@ __u64 ut_now_ns(void)
 	return ts.tv_sec * UT_NSEC_PER_SEC + ts.tv_nsec;
 }
 
-void ut_nap(void)
+/* Between two looks: the longest, and how often those before it were doubled */
+#define LONGEST_NAP_NS	(5 * UT_NSEC_PER_MSEC)
+#define NAPS_GROW	6
+
+static void nap(__u64 ns)
 {
-	struct timespec ts = { .tv_nsec = 5 * UT_NSEC_PER_MSEC };
+	struct timespec ts = { .tv_nsec = ns };
 
 	nanosleep(&ts, NULL);
+}
+
+void ut_nap(void)
+{
+	nap(UT_NSEC_PER_MSEC);
+}
+
+void ut_nap_longer(unsigned int *naps)
+{
+	nap(LONGEST_NAP_NS >> (NAPS_GROW - *naps));
+	if (*naps < NAPS_GROW)
+		(*naps)++;
 }
 
 unsigned int ut_run_ms(unsigned int usual)

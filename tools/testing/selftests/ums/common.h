@@ -61,12 +61,21 @@
 /* Wait until @cond is true; false when that took too long */
 #define UT_WAIT(cond) ({						\
 	__u64 __ut_end = ut_now_ns() + UT_LIMIT_MS * UT_NSEC_PER_MSEC; \
+	unsigned int __ut_naps = 0;					\
 	bool __ut_ok;							\
 									\
 	while (!(__ut_ok = (cond)) && ut_now_ns() < __ut_end)		\
-		ut_nap();						\
+		ut_nap_longer(&__ut_naps);				\
 	__ut_ok;							\
 })
+
+/* As that, for however long: who waits is killed when the test ends */
+#define UT_AWAIT(cond) do {						\
+	unsigned int __ut_naps = 0;					\
+									\
+	while (!(cond))							\
+		ut_nap_longer(&__ut_naps);				\
+} while (0)
 
 /* Words that the kernel or another thread writes */
 #define UT_LOAD(x)		__atomic_load_n(&(x), __ATOMIC_ACQUIRE)
@@ -229,11 +238,14 @@ long ut_schedule(struct ut_base *base, unsigned int workers);
 
 /* Time */
 __u64 ut_now_ns(void);
-/*
- * Between two looks: some ms. Who looks from another process has the cpu switch the
- * address space twice, which empties the TLB of an emulated one.
- */
+/* A pause: a ms */
 void ut_nap(void);
+/*
+ * Between two looks: what comes soon is seen soon, but who looks from another process
+ * has the cpu switch the address space twice, which empties the TLB of an emulated
+ * one. @naps: How many there were.
+ */
+void ut_nap_longer(unsigned int *naps);
 
 /* What /proc says of any thread; 0 when there is none */
 char ut_thread_state(pid_t tid);

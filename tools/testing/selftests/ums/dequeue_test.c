@@ -360,8 +360,7 @@ TEST_F(dequeue, stop_and_continue_keep_the_remaining_time)
 		ASSERT_EQ(0, kill(child, SIGSTOP));
 		ASSERT_EQ(child, waitpid(child, &status, WUNTRACED));
 		ASSERT_TRUE(WIFSTOPPED(status));
-		while (ut_now_ns() < shared[0] + STOP_MS * UT_NSEC_PER_MSEC)
-			ut_nap();
+		UT_AWAIT(ut_now_ns() >= shared[0] + STOP_MS * UT_NSEC_PER_MSEC);
 		continued = ut_now_ns() - shared[0];
 		ASSERT_EQ(0, kill(child, SIGCONT));
 		ASSERT_EQ(0, ut_wait_child(child, UT_LIMIT_MS));

@@ -148,12 +148,10 @@ static void schedule_first(void)
 			ut_nap();
 	UT_STORE(shared->step, HELD);
 	if (caller == PARKED_WORKER) {
-		while (ut_slot_state(&base, first.ctx) != UMS_STATE_READY)
-			ut_nap();
+		UT_AWAIT(ut_slot_state(&base, first.ctx) == UMS_STATE_READY);
 		UT_STORE(shared->step, PARKED);
 	}
-	while (UT_LOAD(shared->step) != END)
-		ut_nap();
+	UT_AWAIT(UT_LOAD(shared->step) == END);
 	run_to_end(&first);
 }
 

@@ -198,8 +198,7 @@ static void stay_until_told(struct ut_thread *thread)
 	struct stay *stay = thread->arg;
 
 	UT_STORE(stay->attached, 1);
-	while (!UT_LOAD(stay->leave))
-		ut_nap();
+	UT_AWAIT(UT_LOAD(stay->leave));
 }
 
 TEST_F(orphan, workers_stay_while_one_scheduler_is_left)

@@ -156,6 +156,7 @@ int ut_receive_fd(int sock)
 int ut_wait_child(pid_t pid, unsigned int timeout_ms)
 {
 	__u64 end = ut_now_ns() + timeout_ms * UT_NSEC_PER_MSEC;
+	unsigned int naps = 0;
 	int status;
 	pid_t ret;
 
@@ -168,7 +169,7 @@ int ut_wait_child(pid_t pid, unsigned int timeout_ms)
 			return status;
 		if (ret < 0)
 			return -errno;
-		ut_nap();
+		ut_nap_longer(&naps);
 	} while (ut_now_ns() < end);
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);

@@ -145,7 +145,7 @@ static void wait_for_lock(enum who who)
 /* Each time that a byte of it is free @UNMANAGED is woken: the other one is not */
 static void *stir(void *arg)
 {
-	struct timespec nap = { .tv_nsec = 100000 };
+	struct timespec nap = { .tv_nsec = 1000000 };
 	sigset_t all;
 	int i;
 
@@ -189,8 +189,7 @@ static void hold_locked(void)
 	    ptrace(PTRACE_INTERRUPT, thread->tid, NULL, NULL) ||
 	    waitpid(thread->tid, &status, __WALL) != thread->tid)
 		_exit(1);
-	while (!UT_LOAD(states->go))
-		ut_nap();
+	UT_AWAIT(UT_LOAD(states->go));
 	ptrace(PTRACE_DETACH, thread->tid, NULL, NULL);
 	_exit(0);
 }
@@ -487,8 +486,7 @@ static void wait_as_plain(enum who who)
 	if (before)
 		before(states);
 	UT_STORE(states->ready, 1);
-	while (!UT_LOAD(states->go))
-		ut_nap();
+	UT_AWAIT(UT_LOAD(states->go));
 }
 
 static void process(void)

@@ -97,6 +97,7 @@ static void work(struct ut_thread *self)
 static void execute(void)
 {
 	struct ums_event event;
+	unsigned int naps = 0;
 	bool marked = false;
 	long ret;
 	int turn;
@@ -112,7 +113,7 @@ static void execute(void)
 			ut_dequeue(base.list, &event, 1, 10);
 		else if (ret == -EAGAIN)
 			/* The debugger has it: leave the cpus to these two */
-			ut_nap();
+			ut_nap_longer(&naps);
 	}
 }
 

@@ -351,9 +351,8 @@ static int run_traced(struct child *child)
 				    NULL))
 			return __LINE__;
 	for (i = 1; i < 3; i++)
-		while (ut_slot_state(base, child->thread[i].ctx) !=
-		       UMS_STATE_READY)
-			ut_nap();
+		UT_AWAIT(ut_slot_state(base, child->thread[i].ctx) ==
+			 UMS_STATE_READY);
 	if (!run_untraced(child))
 		return __LINE__;
 	child->shared->tid[SCHEDULER] = gettid();

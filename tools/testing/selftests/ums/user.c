@@ -66,7 +66,7 @@ long uu_schedule(struct ut_base *base, struct ut_thread *workers,
 		 unsigned int nr)
 {
 	__u64 end = ut_now_ns() + UT_LIMIT_MS * UT_NSEC_PER_MSEC;
-	unsigned int i, left;
+	unsigned int i, left, naps = 0;
 	long ret;
 
 	do {
@@ -77,10 +77,13 @@ long uu_schedule(struct ut_base *base, struct ut_thread *workers,
 				continue;
 			}
 			ret = uu_execute(base, &workers[i]);
-			if (not_now(ret))
-				ut_nap();
-			else if (ret < 0 && ret != -ESRCH)
+			if (not_now(ret)) {
+				ut_nap_longer(&naps);
+				continue;
+			}
+			if (ret < 0 && ret != -ESRCH)
 				return ret;
+			naps = 0;
 		}
 	} while (left && ut_now_ns() < end);
 	return left ? -ETIMEDOUT : 0;

@@ -402,8 +402,7 @@ TEST_F(wake, many_consumers_lose_no_event_and_see_none_twice)
 	EXPECT_TRUE(UT_WAIT(UT_LOAD(handled)));
 	ASSERT_EQ(0, ut_spawn(base, &writer, UMS_ROLE_NONE, write_all, &load));
 	for (i = 0; i < NR_CONSUMERS; i++)
-		while (!UT_LOAD(load.consumers[i].done))
-			ut_nap();
+		UT_AWAIT(UT_LOAD(load.consumers[i].done));
 	UT_STORE(load.stop, 1);
 	ut_join(&sender);
 	for (i = 0; i < NR_CONSUMERS; i++)
