@@ -8,19 +8,26 @@
 . "$(dirname "$0")/modes_lib.sh"
 
 # None of those that check arguments and hardly switch or sleep
-kernel="attach block block_fault block_rules churn dequeue execute exit fdinfo
-	lib_info lib_run lib_sched lib lifecycle orphan poll race regs ring
-	signal stop stress wake"
+kernel="attach block_fault block_rules churn execute fdinfo lib_info lib_run
+	lib_sched lib orphan poll ring stop wake"
 # Not those that want to know what the kernel has counted
-user="attach block block_fault block_rules dequeue exit lifecycle orphan poll
-	race regs ring signal stop stress wake"
+user="block dequeue exit lifecycle race regs signal stress"
 # Not those that know how it is with managed sleeps
 unmanaged="attach block_fault block_rules churn dequeue execute exit lib_info
 	lib_run lib_sched lib lifecycle orphan poll race ring signal stop stress
 	wake"
 
-# On a kernel for debugging all take five times as long: there groups
-# without user switches have no managed sleeps either
+# On a kernel for debugging all take five times as long: each is run in one way there,
+# and groups without user switches have no managed sleeps either. Elsewhere all that
+# can be is run in all ways.
+debugging=
+if [ -e /proc/lockdep_stats ]; then
+	debugging=1
+else
+	kernel+=" $user"
+	user+=" attach block_fault block_rules orphan poll ring stop wake"
+fi
+
 sleep_of() {
 	if [ -n "$debugging" ] && grep -qw "$1" <<<"$unmanaged"; then
 		echo unmanaged
@@ -29,10 +36,6 @@ sleep_of() {
 	fi
 }
 
-debugging=
-if [ -e /proc/lockdep_stats ]; then
-	debugging=1
-fi
 echo "TAP version 13"
 # shellcheck disable=SC2086 # words
 set -- $kernel $user ${debugging:-$unmanaged}
