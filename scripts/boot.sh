@@ -21,7 +21,7 @@ mode=$1
 cmd=${2:-}
 debug=
 [ "$KERNEL" != debug ] || debug=1
-: "${SMP:=${debug:+2}}" "${MEM:=${debug:+3G}}" "${TIMEOUT:=600}" "${ICOUNT:=}"
+: "${SMP:=${debug:+2}}" "${TIMEOUT:=600}" "${ICOUNT:=}"
 : "${SMP:=4}" "${MEM:=2G}" "${JOB_CWD:=$PWD}"
 # With several, one of them would run for a long time, and then the next.
 [ -z "$ICOUNT" ] || SMP=1

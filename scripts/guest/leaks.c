@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guest.h"
@@ -26,21 +27,27 @@ void leaks_clear(void)
 		write_file(KMEMLEAK, "clear");
 }
 
+/* In seconds; lets RCU free what was given to it, too */
+#define AGE	6
+
 /*
- * Prints the report to the kernel's log. An object counts once it is older than
- * five seconds, two scans found no pointer to it, and it did not change between
- * them; the wait is that age, and lets RCU free what was given to it.
+ * Prints the report to the kernel's log. An object counts if two scans found no
+ * pointer to it, it did not change between them, and it is older than five seconds
+ * at the end of the second one. Each may take longer than that.
  */
 bool leaks_found(void)
 {
 	char line[512];
 	bool found = false;
+	time_t start;
 	FILE *f;
 
 	if (absent())
 		return false;
-	sleep(6);
+	start = time(NULL);
 	write_file(KMEMLEAK, "scan");
+	while (time(NULL) <= start + AGE)
+		sleep(1);
 	write_file(KMEMLEAK, "scan");
 	f = fopen(KMEMLEAK, "re");
 	if (!f)

@@ -17,6 +17,8 @@
 
 #define MAX_WORKERS	100000
 #define WORKERS		10000
+/* Enough to see whether each one costs more than with a tenth of them */
+#define COSTED_WORKERS	4000
 /* On a kernel with lock debugging, where each life takes milliseconds */
 #define DEBUG_WORKERS	600
 #define STACK_SIZE	(16 * 1024)
@@ -59,19 +61,19 @@ FIXTURE_VARIANT_ADD(many, detach) {
 	.how = DETACH,
 };
 
-static long nr_workers = WORKERS;
+static long nr_workers;
 static bool debugging;
 static struct progress *progress;
 
-static void set_up(struct __test_metadata *_metadata)
+/* @usual: How many, if nothing else is said */
+static void set_up(struct __test_metadata *_metadata, long usual)
 {
 	const char *many = getenv("UMS_TEST_MANY"), *reason;
 
 	if (ut_absent())
 		SKIP(return, UT_ABSENT);
 	debugging = !access("/proc/lockdep_stats", F_OK);
-	if (debugging)
-		nr_workers = DEBUG_WORKERS;
+	nr_workers = debugging ? DEBUG_WORKERS : usual;
 	if (many)
 		nr_workers = strtol(many, NULL, 10);
 	ASSERT_LE(10, nr_workers);
@@ -86,7 +88,7 @@ static void set_up(struct __test_metadata *_metadata)
 
 FIXTURE_SETUP(many)
 {
-	set_up(_metadata);
+	set_up(_metadata, WORKERS);
 }
 
 FIXTURE_TEARDOWN(many)
@@ -99,7 +101,7 @@ FIXTURE(many_costs)
 
 FIXTURE_SETUP(many_costs)
 {
-	set_up(_metadata);
+	set_up(_metadata, COSTED_WORKERS);
 }
 
 FIXTURE_TEARDOWN(many_costs)

@@ -104,9 +104,14 @@ static long signal_of(int status)
 	int sig = WSTOPSIG(status);
 
 	/* Also the first stop of a new thread */
-	if (status >> 16 || sig == SIGTRAP || sig == SIGSTOP)
+	if (status >> 16 || sig == SIGTRAP || sig == SIGSTOP || sig == STEP_MARK)
 		return 0;
 	return sig;
+}
+
+static bool is_mark(int status)
+{
+	return !(status >> 16) && WSTOPSIG(status) == STEP_MARK;
 }
 
 static int who(FIXTURE_DATA(step) * self, pid_t tid)
@@ -147,29 +152,44 @@ static int run_until(FIXTURE_DATA(step) * self, pid_t *tid)
 {
 	pid_t stopped;
 	int status;
-	long sig;
 
 	for (;;) {
 		stopped = next_stop(self, &status);
 		if (stopped <= 0)
 			return stopped;
-		sig = signal_of(status);
-		if (*tid ? stopped == *tid : sig == STEP_MARK) {
+		if (*tid ? stopped == *tid : is_mark(status)) {
 			*tid = stopped;
 			return WSTOPSIG(status);
 		}
-		ptrace(PTRACE_CONT, stopped, NULL, sig);
+		ptrace(PTRACE_CONT, stopped, NULL, signal_of(status));
 	}
 }
 
-/* Have @victim stop at its mark */
+/* Have @victim stop at its mark, if it has not */
 static pid_t reach_mark(FIXTURE_DATA(step) * self, int victim)
 {
-	pid_t tid = 0;
+	pid_t tid;
 
 	UT_STORE(self->step->victim, victim);
-	return run_until(self, &tid) == STEP_MARK &&
-	       who(self, tid) == victim ? tid : -1;
+	do {
+		tid = 0;
+		if (run_until(self, &tid) != STEP_MARK)
+			return -1;
+		if (who(self, tid) == victim)
+			return tid;
+		/* It was the victim before */
+	} while (!ptrace(PTRACE_CONT, tid, NULL, NULL));
+	return -1;
+}
+
+/*
+ * @victim at @tid goes on, up to its next mark and no farther: else all take turns
+ * until the tracer has the cpu again
+ */
+static void go_to_mark(FIXTURE_DATA(step) * self, int victim, pid_t tid, int sig)
+{
+	UT_STORE(self->step->victim, victim);
+	ptrace(PTRACE_CONT, tid, NULL, sig);
 }
 
 #define OPTIONS	(PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL)
@@ -349,20 +369,18 @@ static bool signal_victim(FIXTURE_DATA(step) * self, int victim, pid_t tid,
 	struct step_thread *thread = &self->step->thread[victim];
 	long handled = thread->handled;
 
-	if (injected) {
-		ptrace(PTRACE_CONT, tid, NULL, STEP_SIGNAL);
-	} else {
+	if (!injected) {
 		syscall(SYS_tgkill, self->pid, tid, STEP_SIGNAL);
 		ptrace(PTRACE_CONT, tid, NULL, NULL);
 		if (run_until(self, &tid) != STEP_SIGNAL)
 			return false;
-		ptrace(PTRACE_CONT, tid, NULL, STEP_SIGNAL);
 	}
+	go_to_mark(self, victim, tid, STEP_SIGNAL);
 	/* It does before it comes to its next mark */
 	tid = reach_mark(self, victim);
 	if (tid < 0 || thread->handled != handled + 1)
 		return false;
-	ptrace(PTRACE_CONT, tid, NULL, NULL);
+	go_to_mark(self, victim, tid, 0);
 	return true;
 }
 
@@ -400,8 +418,7 @@ static pid_t break_at(FIXTURE_DATA(step) * self, int victim, uintptr_t address)
 
 	if (tid < 0 || !set_breakpoint(tid, address))
 		return -1;
-	UT_STORE(self->step->victim, victim);
-	ptrace(PTRACE_CONT, tid, NULL, NULL);
+	go_to_mark(self, victim, tid, 0);
 	sig = run_until(self, &tid);
 	if (sig != SIGTRAP && sig != STEP_MARK)
 		return -2;
@@ -410,7 +427,7 @@ static pid_t break_at(FIXTURE_DATA(step) * self, int victim, uintptr_t address)
 	if (!clear_breakpoint(tid))
 		return -4;
 	if (sig == STEP_MARK) {
-		ptrace(PTRACE_CONT, tid, NULL, NULL);
+		go_to_mark(self, victim, tid, 0);
 		return 0;
 	}
 	/* There, and not turns later, unless others could run it already */
