@@ -9,7 +9,7 @@
 "$top/scripts/config.sh" || exit
 lock_build
 # Most of what a kernel for debugging does is to check locks and to save stacks: KASAN
-# leaves out what does that, as it does by itself in later kernels' lockdep.
+# leaves out what does that.
 unchecked=(lockdep stacktrace unwind_frame smp_processor_id)
 unchecked=("${unchecked[@]/#/KASAN_SANITIZE_}")
 run_logged "building the $KERNEL kernel" "$logs/kernel-$KERNEL.log" \

@@ -320,19 +320,19 @@ static struct cost cost_of(struct __test_metadata *_metadata, long nr,
 			   void (*take)(__u64 *cost, __u64 ns))
 {
 	struct cost cost = {};
-	__u64 exit, kill;
+	__u64 end;
 	int i;
 
 	nr_workers = nr;
 	for (i = 0; i < TIMES; i++) {
-		exit = time_to_end(_metadata, EXIT_GROUP, park_as_workers);
-		ASSERT_NE(0, exit);
-		take(&cost.exit, exit / nr);
+		end = time_to_end(_metadata, EXIT_GROUP, park_as_workers);
+		ASSERT_NE(0, end);
+		take(&cost.exit, end / nr);
 		take(&cost.create, progress->created / nr);
 		take(&cost.run, progress->switched / nr);
-		kill = time_to_end(_metadata, SIGNAL, park_as_workers);
-		ASSERT_NE(0, kill);
-		take(&cost.kill, kill / nr);
+		end = time_to_end(_metadata, SIGNAL, park_as_workers);
+		ASSERT_NE(0, end);
+		take(&cost.kill, end / nr);
 	}
 	TH_LOG("%ld workers, ns each: create %llu, run %llu, exit_group %llu, kill %llu",
 	       nr, cost.create, cost.run, cost.exit, cost.kill);

@@ -45,8 +45,11 @@ static inline bool trace_make(struct trace *trace)
 		mount("tracefs", TRACEFS, "tracefs", 0, NULL);
 	snprintf(trace->dir, sizeof(trace->dir), TRACEFS "/instances/ums.%d",
 		 getpid());
-	if (!mkdir(trace->dir, 0700))
-		return trace_write(trace, "trace_options", "norecord-cmd");
+	if (!mkdir(trace->dir, 0700)) {
+		if (trace_write(trace, "trace_options", "norecord-cmd"))
+			return true;
+		rmdir(trace->dir);
+	}
 	trace->dir[0] = '\0';
 	return false;
 }
