@@ -98,8 +98,13 @@
 	movq	UMS_SLOT_RSP(%rsi), %rsp
 .endm
 
-/* A RET would be predicted to go back to where the other side was called from */
+/*
+ * A RET would be predicted to go back to where the other side was called from. The
+ * state is restored as a whole: unwinders take ".cfi_restore rip" for that of the
+ * caller, which is not known, and not for that of the function's start.
+ */
 .macro UMS_RETURN
+	.cfi_remember_state
 	popq	%rcx
 	.cfi_adjust_cfa_offset -8
 	.cfi_register rip, rcx
