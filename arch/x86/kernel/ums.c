@@ -426,7 +426,9 @@ enum ums_stage ums_arch_stage(const struct pt_regs *regs,
 
 		if (offset < range->claimed || offset >= range->cold_end)
 			continue;
-		if (offset == range->claimed && !(regs->flags & X86_EFLAGS_ZF))
+		/* Behind the jump's first byte if a debugger's INT3 replaces that */
+		if (offset <= range->claimed + 1 &&
+		    !(regs->flags & X86_EFLAGS_ZF))
 			break;
 		if (offset >= range->done && offset < range->cold)
 			break;

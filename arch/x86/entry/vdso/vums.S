@@ -20,8 +20,8 @@
  *   load .. done	they are saved: the kernel only finishes
  *   cold .. cold end	as load
  *
- * At "claimed" itself the switch has begun if ZF is set. From there on, r8d is the
- * index of the target and r9d that of the caller; in a yield r10 is the
+ * At "claimed" itself, a jump, the switch has begun if ZF is set. From there on, r8d
+ * is the index of the target and r9d that of the caller; in a yield r10 is the
  * parameter. Callee-saved registers and rsp are not changed before "load", and
  * the address to return to stays on the stack.
  *

@@ -12,12 +12,15 @@
  *							has its processor back
  *	has its processor back from W2
  */
+#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/ucontext.h>
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
 #include "user.h"
+#include "walk.h"
 
 #define TRAP_FLAG	0x100UL
 /* The functions are shorter, and a thread is not stepped that far */
@@ -215,6 +218,84 @@ TEST_F(claim, is_for_the_processor_that_the_worker_has)
 	EXPECT_LT(1, step);
 	UT_STORE(claim.stop, 1);
 	finish(_metadata);
+}
+
+/* A debugger's breakpoint, in the place of a byte of the vDSO */
+static struct {
+	uint8_t *at;
+	uint8_t original;
+	int hits;
+} breakpoint;
+
+/* As a debugger writes, to a page of one's own */
+static bool write_code(uint8_t byte)
+{
+	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	bool ok = pwrite(fd, &byte, 1, (uintptr_t)breakpoint.at) == 1;
+
+	close(fd);
+	return ok;
+}
+
+static void on_breakpoint(int sig, siginfo_t *info, void *arg)
+{
+	greg_t *regs = ((ucontext_t *)arg)->uc_mcontext.gregs;
+
+	breakpoint.hits++;
+	if (!write_code(breakpoint.original))
+		abort();
+	if (regs[REG_RIP] == (greg_t)(uintptr_t)breakpoint.at + 1)
+		regs[REG_RIP]--;
+}
+
+static bool set_breakpoint(uintptr_t address)
+{
+	struct sigaction action = {
+		.sa_sigaction = on_breakpoint,
+		.sa_flags = SA_SIGINFO,
+	};
+
+	breakpoint.at = (uint8_t *)address;
+	breakpoint.original = *breakpoint.at;
+	return !sigaction(SIGTRAP, &action, NULL) && write_code(0xcc);
+}
+
+static void waits(struct ut_thread *self)
+{
+	char byte;
+
+	self->ret = read(*(int *)self->arg, &byte, 1);
+}
+
+/* INT3 leaves the thread behind the jump's first byte: that is not in the switch */
+TEST(a_breakpoint_where_a_claim_has_failed)
+{
+	struct ut_thread worker;
+	struct ut_base base;
+	int fd[2];
+
+	if (ut_absent())
+		SKIP(return, UT_ABSENT);
+	if (!uu_init())
+		SKIP(return, UU_ABSENT);
+	ASSERT_EQ(0, uu_pin());
+	ASSERT_EQ(0, pipe(fd));
+	ASSERT_EQ(0, ut_base_open(&base, 4, UMS_ORPHAN_RELEASE));
+	ASSERT_EQ(0, ut_base_schedule_here(&base));
+	ASSERT_EQ(0, ut_spawn_worker(&base, &worker, waits, &fd[0]));
+	ASSERT_TRUE(UT_WAIT(uu_execute(&base, &worker) == UMS_REASON_BLOCKED));
+
+	ASSERT_TRUE(set_breakpoint(walk_claimed(WALK_EXECUTE)));
+	EXPECT_EQ(-EINPROGRESS, uu_execute(&base, &worker));
+	EXPECT_EQ(1, breakpoint.hits);
+	EXPECT_EQ(-EINPROGRESS, uu_execute(&base, &worker));
+
+	ASSERT_EQ(1, write(fd[1], "", 1));
+	EXPECT_EQ(UMS_REASON_TERMINATED, uu_start(&base, &worker));
+	ut_join(&worker);
+	EXPECT_EQ(1, worker.ret);
+	EXPECT_EQ(0, ut_detach());
+	ut_base_close(&base);
 }
 
 TEST_HARNESS_MAIN
