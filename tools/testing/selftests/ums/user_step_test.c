@@ -14,15 +14,13 @@
 
 #include "../kselftest_harness.h"
 #include "step.h"
+#include "walk.h"
 
 #define EFLAGS_ZF	0x40
 
-/* Longer than any of the functions; at least so many instructions it has */
+/* Longer than any of the functions; at least so many instructions are interrupted */
 #define FUNCTION_SIZE	320
 #define FUNCTION_INSNS	40
-/* The length that no instruction exceeds */
-#define INSN_MAX	15
-
 /* After the switch has begun, a part that it is not at its end in */
 #define SURELY_WITHIN	0x20
 
@@ -37,17 +35,11 @@ FIXTURE(step)
 	pid_t pid;
 };
 
-/* After the one cmpxchg of a function the switch has begun, if ZF is set */
-static uintptr_t find_claimed(uintptr_t function)
-{
-	static const uint8_t cmpxchg[] = { 0xf0, 0x48, 0x0f, 0xb1 };
-	unsigned int i;
-
-	for (i = 0; i < FUNCTION_SIZE; i++)
-		if (!memcmp((void *)(function + i), cmpxchg, sizeof(cmpxchg)))
-			return function + i + sizeof(cmpxchg) + 1;
-	return 0;
-}
+static const enum walk_function function_of[STEP_THREADS] = {
+	[STEP_EXECUTE] = WALK_EXECUTE,
+	[STEP_SWITCH] = WALK_SWITCH,
+	[STEP_YIELD] = WALK_YIELD,
+};
 
 FIXTURE_SETUP(step)
 {
@@ -59,11 +51,9 @@ FIXTURE_SETUP(step)
 		SKIP(return, UU_ABSENT);
 	self->step = step_alloc();
 	ASSERT_NE(NULL, self->step);
-	self->function[STEP_EXECUTE] = (uintptr_t)uu.execute;
-	self->function[STEP_SWITCH] = (uintptr_t)uu.switch_to;
-	self->function[STEP_YIELD] = (uintptr_t)uu.yield;
 	for (i = 0; i < STEP_THREADS; i++) {
-		self->claimed[i] = find_claimed(self->function[i]);
+		self->function[i] = walk_begin(function_of[i]);
+		self->claimed[i] = walk_claimed(function_of[i]);
 		ASSERT_NE(0, self->claimed[i]);
 	}
 }
@@ -336,19 +326,31 @@ TEST_F(step, by_step_all_threads_get_through)
 	finish(_metadata, self);
 }
 
-#define DEBUGREG(n)	(offsetof(struct user, u_debugreg) + 8 * (n))
+#define INT3	0xcc
 
-/* Execution of one byte */
+/* What is where the breakpoint is; there is one at a time */
+static long original;
+
+/* For whoever comes there, and each function has one thread that calls it */
 static bool set_breakpoint(pid_t tid, uintptr_t address)
 {
-	return !ptrace(PTRACE_POKEUSER, tid, DEBUGREG(7), 0) &&
-	       !ptrace(PTRACE_POKEUSER, tid, DEBUGREG(0), address) &&
-	       !ptrace(PTRACE_POKEUSER, tid, DEBUGREG(7), 1);
+	errno = 0;
+	original = ptrace(PTRACE_PEEKTEXT, tid, address, NULL);
+	return !errno && !ptrace(PTRACE_POKETEXT, tid, address,
+				 (original & ~0xffL) | INT3);
 }
 
-static bool clear_breakpoint(pid_t tid)
+/* Of @tid, which has come there or not. A switch that had begun is over */
+static bool clear_breakpoint(pid_t tid, uintptr_t address)
 {
-	return !ptrace(PTRACE_POKEUSER, tid, DEBUGREG(7), 0);
+	struct user_regs_struct regs = regs_of(tid);
+
+	if (ptrace(PTRACE_POKETEXT, tid, address, original))
+		return false;
+	if (regs.rip != address + 1)
+		return true;
+	regs.rip = address;
+	return !ptrace(PTRACE_SETREGS, tid, NULL, &regs);
 }
 
 /* @victim runs from its mark to where its function begins */
@@ -359,7 +361,7 @@ static pid_t break_at_function(FIXTURE_DATA(step) * self, int victim)
 	return tid > 0 && set_breakpoint(tid, self->function[victim]) &&
 	       !ptrace(PTRACE_CONT, tid, NULL, NULL) &&
 	       run_until(self, &tid) == SIGTRAP &&
-	       clear_breakpoint(tid) ? tid : -1;
+	       clear_breakpoint(tid, self->function[victim]) ? tid : -1;
 }
 
 /* Let @victim at @tid handle a signal, to come by the tracer or by itself */
@@ -404,48 +406,68 @@ TEST_F(step, a_signal_at_each_step_comes_to_who_was_stepped)
 	finish(_metadata, self);
 }
 
-/*
- * @victim runs to @address, if there is an instruction that it comes to in its
- * next turn. It is stopped there; returns its thread id, 0 if there was no such
- * instruction, or negative if not as it should be.
- */
-static pid_t break_at(FIXTURE_DATA(step) * self, int victim, uintptr_t address)
+/* Let all run until somebody is at the breakpoint at @address, or @tid at its mark */
+static pid_t run_to(FIXTURE_DATA(step) * self, pid_t tid, uintptr_t address,
+		    bool *marked)
 {
-	struct step_thread *thread = &self->step->thread[victim];
-	pid_t tid = reach_mark(self, victim);
-	long turns = thread->turns;
-	int sig;
+	pid_t stopped;
+	int status;
 
-	if (tid < 0 || !set_breakpoint(tid, address))
-		return -1;
-	go_to_mark(self, victim, tid, 0);
-	sig = run_until(self, &tid);
-	if (sig != SIGTRAP && sig != STEP_MARK)
-		return -2;
-	if (half_way(self, tid))
-		return -3;
-	if (!clear_breakpoint(tid))
-		return -4;
-	if (sig == STEP_MARK) {
-		go_to_mark(self, victim, tid, 0);
-		return 0;
+	for (;;) {
+		stopped = next_stop(self, &status);
+		if (stopped <= 0)
+			return -1;
+		*marked = stopped == tid && is_mark(status);
+		if (*marked)
+			return stopped;
+		if (status >> 8 == SIGTRAP &&
+		    (stopped == tid || regs_of(stopped).rip == address + 1))
+			return stopped;
+		ptrace(PTRACE_CONT, stopped, NULL, signal_of(status));
 	}
-	/* There, and not turns later, unless others could run it already */
-	if (address - self->claimed[victim] < SURELY_WITHIN &&
-	    thread->turns != turns)
-		return -5;
-	return tid;
 }
 
 /*
- * Steps of the one that was interrupted: it is always itself, and moves on. Returns
- * by how many bytes at first.
+ * *@victim runs to @address, if there is an instruction that it comes to in its next
+ * turn, and is stopped there. Behind the switch it is the other one who has come
+ * there: then that is the victim. Returns its thread id, 0 if there was no such
+ * instruction, or negative if not as it should be.
  */
-static uintptr_t step_on(struct __test_metadata *_metadata,
-			 FIXTURE_DATA(step) * self, int victim, pid_t tid)
+static pid_t break_at(FIXTURE_DATA(step) * self, int *victim, uintptr_t address)
+{
+	struct step_thread *thread = &self->step->thread[*victim];
+	pid_t tid = reach_mark(self, *victim), stopped;
+	uintptr_t claimed = self->claimed[*victim];
+	long turns = thread->turns;
+	bool marked;
+
+	if (tid < 0 || !set_breakpoint(tid, address))
+		return -1;
+	go_to_mark(self, *victim, tid, 0);
+	stopped = run_to(self, tid, address, &marked);
+	if (stopped < 0)
+		return -2;
+	if (half_way(self, stopped))
+		return -3;
+	if (!clear_breakpoint(stopped, address))
+		return -4;
+	if (marked) {
+		go_to_mark(self, *victim, tid, 0);
+		return 0;
+	}
+	/* There, and not turns later, unless others could run it already */
+	if (address - claimed < SURELY_WITHIN && thread->turns != turns)
+		return -5;
+	*victim = who(self, stopped);
+	return stopped;
+}
+
+/* Steps of the one that was interrupted: it is always itself, and moves on */
+static void step_on(struct __test_metadata *_metadata,
+		    FIXTURE_DATA(step) * self, int victim, pid_t tid)
 {
 	long turns = self->step->thread[victim].turns;
-	uintptr_t rip = regs_of(tid).rip, next, moved = 0;
+	uintptr_t rip = regs_of(tid).rip, next;
 	int i;
 
 	for (i = 0; i < STEPS_ON; i++) {
@@ -453,67 +475,81 @@ static uintptr_t step_on(struct __test_metadata *_metadata,
 		ASSERT_FALSE(half_way(self, tid));
 		next = regs_of(tid).rip;
 		EXPECT_NE(rip, next);
-		if (!i)
-			moved = next - rip;
 		rip = next;
 		EXPECT_LE(UT_LOAD(self->step->thread[victim].turns), turns + 1);
 	}
 	ASSERT_EQ(0, ptrace(PTRACE_CONT, tid, NULL, NULL));
-	return moved;
 }
 
-static bool is_short_jump(uintptr_t address)
-{
-	uint8_t opcode = *(uint8_t *)address;
-
-	return opcode == 0xeb || (opcode & 0xf0) == 0x70;
-}
-
-/*
- * A signal at the instruction at @address, and steps from there. Returns where the
- * next one may begin, in bytes from there on; 0 if there is no instruction.
- */
+/* A signal at the instruction at @address, and steps from there; how often */
 static unsigned int interrupt_at(struct __test_metadata *_metadata,
 				 FIXTURE_DATA(step) * self, int victim,
 				 uintptr_t address)
 {
-	pid_t tid = break_at(self, victim, address);
-	uintptr_t moved;
-	bool there;
+	int stopped = victim;
+	pid_t tid = break_at(self, &stopped, address);
 
 	ASSERT_LE(0, tid) TH_LOG("function %d, %d", victim, tid);
 	if (!tid)
 		return 0;
-	ASSERT_TRUE(signal_victim(self, victim, tid, address & 1));
+	ASSERT_TRUE(signal_victim(self, stopped, tid, address & 1));
 	/* It does not always come there: some calls ask the kernel */
-	tid = break_at(self, victim, address);
+	stopped = victim;
+	tid = break_at(self, &stopped, address);
 	ASSERT_LE(0, tid) TH_LOG("function %d, %d", victim, tid);
-	if (!tid)
-		return 1;
-	/* A switch that has begun is finished before the debugger sees the stop */
-	there = regs_of(tid).rip == address;
-	moved = step_on(_metadata, self, victim, tid);
-	/* Nothing begins inside of an instruction; a jump says nothing of its size */
-	return there && moved <= INSN_MAX && !is_short_jump(address) ? moved : 1;
+	if (tid)
+		step_on(_metadata, self, stopped, tid);
+	return 1;
+}
+
+/* Every instruction that any way through a function has, once */
+struct insns {
+	unsigned int nr;
+	uintptr_t ip[WALK_PATHS * WALK_MAX];
+};
+
+static void add(struct insns *insns, uintptr_t ip)
+{
+	unsigned int i;
+
+	for (i = 0; i < insns->nr; i++)
+		if (insns->ip[i] == ip)
+			return;
+	insns->ip[insns->nr++] = ip;
+}
+
+static bool find_insns(struct insns *insns, enum walk_function function)
+{
+	enum walk_path path;
+	struct walk seen;
+	unsigned int i;
+
+	insns->nr = 0;
+	for (path = 0; path < WALK_PATHS; path++) {
+		if (!walk(&seen, function, path))
+			return false;
+		for (i = 0; i < seen.nr; i++)
+			add(insns, seen.ip[i]);
+	}
+	return true;
 }
 
 TEST_F(step, at_each_instruction_a_thread_can_be_interrupted_and_stepped)
 {
-	unsigned int offset, next, hits;
+	struct insns insns[STEP_THREADS];
+	unsigned int k, hits;
 	int i;
 
+	for (i = 0; i < STEP_THREADS; i++)
+		ASSERT_TRUE(find_insns(&insns[i], function_of[i]));
 	ASSERT_TRUE(start_traced(self));
 	for (i = 0; i < STEP_THREADS; i++) {
 		hits = 0;
-		for (offset = 0; offset < FUNCTION_SIZE; offset += next) {
-			next = interrupt_at(_metadata, self, i,
-					    self->function[i] + offset);
-			if (next)
-				hits++;
-			else
-				next = 1;
-		}
-		TH_LOG("function %d: %u instructions", i, hits);
+		for (k = 0; k < insns[i].nr; k++)
+			hits += interrupt_at(_metadata, self, i,
+					     insns[i].ip[k]);
+		TH_LOG("function %d: %u instructions of %u", i, hits,
+		       insns[i].nr);
 		EXPECT_LE(FUNCTION_INSNS, hits);
 	}
 	finish(_metadata, self);
