@@ -25,6 +25,7 @@
 #include <asm/fpu/sched.h>
 #include <asm/fpu/signal.h>
 #include <asm/fsgsbase.h>
+#include <asm/gsseg.h>
 #include <asm/pkru.h>
 #include <asm/shstk.h>
 #include <asm/special_insns.h>
@@ -206,6 +207,10 @@ bool ums_arch_capture(struct ums_arch_state *state, const struct pt_regs *regs)
 	/* TF is current's if a debugger has set it. */
 	if (test_thread_flag(TIF_FORCED_TF))
 		state->regs.flags &= ~X86_EFLAGS_TF;
+	savesegment(ds, state->ds);
+	savesegment(es, state->es);
+	savesegment(fs, state->fs);
+	savesegment(gs, state->gs);
 	state->fsbase = rdfsbase();
 	state->gsbase = x86_gsbase_read_cpu_inactive();
 	state->pkru = read_pkru();
@@ -222,6 +227,30 @@ bool ums_arch_capture(struct ums_arch_state *state, const struct pt_regs *regs)
 	return true;
 }
 
+/*
+ * The bases are to be written after this. A selector that is not valid any more
+ * becomes 0, as it does in a switch of threads.
+ */
+static void ums_load_selectors(const struct ums_arch_state *state)
+{
+	u16 ds, es, fs, gs;
+
+	lockdep_assert_irqs_disabled();
+
+	savesegment(ds, ds);
+	savesegment(es, es);
+	savesegment(fs, fs);
+	savesegment(gs, gs);
+	if (unlikely(ds != state->ds))
+		loadsegment(ds, state->ds);
+	if (unlikely(es != state->es))
+		loadsegment(es, state->es);
+	if (unlikely(fs != state->fs))
+		loadsegment(fs, state->fs);
+	if (unlikely(gs != state->gs))
+		load_gs_index(state->gs);
+}
+
 /**
  * ums_arch_restore - current takes over its user state
  * @state: Where from.
@@ -233,6 +262,7 @@ void ums_arch_restore(struct ums_arch_state *state, struct pt_regs *regs)
 
 	*regs = state->regs;
 	local_irq_disable();
+	ums_load_selectors(state);
 	wrfsbase(state->fsbase);
 	x86_gsbase_write_cpu_inactive(state->gsbase);
 	restore_fpregs_from_fpstate(state->fpstate, XFEATURE_MASK_FPSTATE);

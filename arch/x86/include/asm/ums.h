@@ -51,8 +51,12 @@ struct ums_context;
  *			   thread that ran it to its own
  *
  * @regs: General registers.
- * @fsbase: Bases; the selectors stay with the kernel threads.
+ * @fsbase: Bases.
  * @gsbase: See @fsbase.
+ * @ds: Selectors; cs and ss are in @regs.
+ * @es: See @ds.
+ * @fs: See @ds.
+ * @gs: See @ds.
  * @pkru: Protection keys.
  * @debug: The thread has a SIGTRAP to get: it was stepped by its own TF, or
  *	executed a trap of that kind.
@@ -63,6 +67,10 @@ struct ums_arch_state {
 	struct pt_regs	regs;
 	unsigned long	fsbase;
 	unsigned long	gsbase;
+	u16		ds;
+	u16		es;
+	u16		fs;
+	u16		gs;
 	u32		pkru;
 	bool		debug;
 	unsigned long	dr6;

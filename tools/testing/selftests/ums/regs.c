@@ -198,6 +198,62 @@ static int compare_function(const struct regs_image *in,
 	return bad;
 }
 
+/* Data of 64-bit programs: as good as none there, and in each machine's table */
+#define USER_DATA	0x2b
+
+struct selectors {
+	uint16_t ds;
+	uint16_t es;
+	uint16_t fs;
+	uint16_t gs;
+};
+
+static struct selectors read_selectors(void)
+{
+	struct selectors now;
+
+	asm volatile("mov %%ds, %0\n\t"
+		     "mov %%es, %1\n\t"
+		     "mov %%fs, %2\n\t"
+		     "mov %%gs, %3"
+		     : "=r" (now.ds), "=r" (now.es), "=r" (now.fs), "=r" (now.gs));
+	return now;
+}
+
+/* To load fs or gs is to lose their bases. */
+static void load_selectors(struct selectors to)
+{
+	uint64_t base;
+
+	asm volatile("mov %0, %%ds\n\t"
+		     "mov %1, %%es"
+		     : : "r" (to.ds), "r" (to.es));
+	if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE))
+		return;
+	asm volatile("rdfsbase %0\n\t"
+		     "mov %1, %%fs\n\t"
+		     "wrfsbase %0"
+		     : "=&r" (base) : "r" (to.fs));
+	asm volatile("rdgsbase %0\n\t"
+		     "mov %1, %%gs\n\t"
+		     "wrgsbase %0"
+		     : "=&r" (base) : "r" (to.gs));
+}
+
+/* Whatever the kernel finds in them, others have other values there */
+static struct selectors fill_selectors(uint64_t seed)
+{
+	struct selectors to = {
+		.ds = seed & 2 ? USER_DATA : 0,
+		.es = seed & 4 ? USER_DATA : 0,
+		.fs = seed & 8 ? USER_DATA : 0,
+		.gs = seed & 16 ? USER_DATA : 0,
+	};
+
+	load_selectors(to);
+	return read_selectors();
+}
+
 static __thread uint64_t tls_word;
 static __thread alignas(64) uint8_t area_in[AREA_SIZE];
 static __thread alignas(64) uint8_t area_out[AREA_SIZE];
@@ -207,6 +263,7 @@ int regs_check(const struct regs_act *act, uint64_t seed)
 	struct regs_image in = { .rfbm = xstate.rfbm, .xsave = area_in };
 	struct regs_image out = { .rfbm = xstate.rfbm, .xsave = area_out };
 	uint64_t gs = next_random(&seed) >> 20, gs_after = 0;
+	struct selectors before = {}, after;
 	int i, bad = 0;
 
 	for (i = 0; i < NR_GPR; i++)
@@ -226,9 +283,18 @@ int regs_check(const struct regs_act *act, uint64_t seed)
 		bad |= BAD_BASE;
 	if (act->before)
 		act->before(act->arg);
+	/* Not what a function call preserves */
+	if (!act->function)
+		before = fill_selectors(seed);
 
 	act->fn(&in, &out);
 
+	if (!act->function) {
+		after = read_selectors();
+		load_selectors((struct selectors){});
+		if (memcmp(&before, &after, sizeof(before)))
+			bad |= BAD_SELECTOR;
+	}
 	if (errno != (int)(gs & 0xfff) || tls_word != gs)
 		bad |= BAD_TLS;
 	if (syscall(SYS_arch_prctl, ARCH_GET_GS, &gs_after) || gs_after != gs)

@@ -105,6 +105,7 @@ enum {
 	BAD_BASE	= 8,
 	BAD_TLS		= 16,
 	BAD_CALL	= 32,
+	BAD_SELECTOR	= 64,
 };
 
 /* False when this machine has no XSAVE; must be called first */
