@@ -94,6 +94,19 @@ static inline void ums_fork(struct task_struct *tsk)
 }
 
 /**
+ * ums_bound_changed - Can a thread still, or again, take part in user switches?
+ * @tsk: current, or a thread that its tracer has stopped: another one could detach
+ *	just now.
+ *
+ * It finds out before it is in user mode again, see ums_arch_bound().
+ */
+static inline void ums_bound_changed(struct task_struct *tsk)
+{
+	if (unlikely(READ_ONCE(tsk->ums)))
+		set_tsk_thread_flag(tsk, TIF_UMS);
+}
+
+/**
  * ums_task_exit - Detach a thread whose address space goes away
  * @tsk: current, in exit or exec; may sleep.
  */
@@ -355,6 +368,7 @@ ums_exit_to_user(struct pt_regs *regs, unsigned long ti_work)
 
 static inline bool ums_in_use(void) { return false; }
 static inline void ums_fork(struct task_struct *tsk) { }
+static inline void ums_bound_changed(struct task_struct *tsk) { }
 static inline void ums_task_exit(struct task_struct *tsk) { }
 static inline bool ums_is_worker(struct task_struct *tsk) { return false; }
 static inline bool ums_waits_for_vp(void) { return false; }

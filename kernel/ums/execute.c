@@ -231,7 +231,8 @@ out:
 
 /*
  * Shall the registers of current's system call be saved? Not where somebody
- * follows it step by step: it must not sleep any more before it parks.
+ * follows it step by step: it must not sleep any more before it parks. Nor if it is
+ * to run under its own kernel thread only.
  */
 static const struct pt_regs *ums_wants_save(struct ums_task *ut)
 {
@@ -240,8 +241,8 @@ static const struct pt_regs *ums_wants_save(struct ums_task *ut)
 	if (!ut->user_switch || !ums_arch_in_vdso(regs))
 		return NULL;
 	/* Too late to undo the call if somebody began to just now. */
-	if ((READ_ONCE(current_thread_info()->syscall_work) &
-	     SYSCALL_WORK_EXIT) && !ums_mismatched())
+	if (((READ_ONCE(current_thread_info()->syscall_work) &
+	      SYSCALL_WORK_EXIT) || ums_arch_bound()) && !ums_mismatched())
 		return NULL;
 	return regs;
 }
@@ -282,15 +283,34 @@ static int ums_check_own_group(struct ums_task *ut, int fd)
 	return ums_group_of(ut) == group ? 0 : -EXDEV;
 }
 
+/* The same as ums_count_slow() for current, whose registers are not to be saved. */
+static void ums_count_unsaved(struct ums_task *ut, int err)
+{
+	struct ums_count *count = &ut->ctx->count;
+
+	if (!ut->user_switch)
+		return;
+	raw_spin_lock_irq(&ut->ctx->lock);
+	if (err)
+		count->slow_busy++;
+	else
+		count->slow_kernel++;
+	raw_spin_unlock_irq(&ut->ctx->lock);
+}
+
 static long ums_execute_saving(struct ums_task *ut, u64 ctx)
 {
 	const struct pt_regs *save = ums_wants_save(ut);
+	int err;
 
 	/* A signal of current's is not the caller's if that is another one. */
 	if (signal_pending(current) && (!save || !ums_mismatched()))
 		return -ERESTARTSYS;
 	ut->uevent = NULL;
-	return ums_switch_to(ut, ctx, save);
+	err = ums_switch_to(ut, ctx, save);
+	if (!save)
+		ums_count_unsaved(ut, err);
+	return err;
 }
 
 /**
@@ -412,6 +432,7 @@ void ums_give_back(struct ums_task *ut, u32 reason, u64 arg,
  */
 long ums_yield(int fd, void __user *arg, size_t size)
 {
+	const struct pt_regs *save = NULL;
 	struct ums_task *ut = current->ums;
 	struct ums_yield yield;
 	int err;
@@ -429,9 +450,12 @@ long ums_yield(int fd, void __user *arg, size_t size)
 		return -EINVAL;
 
 	if (likely(READ_ONCE(ut->vp))) {
-		ums_give_back(ut, UMS_REASON_YIELDED, yield.param,
-			      yield.flags & UMS_YIELD_SAVE ?
-			      ums_wants_save(ut) : NULL);
+		if (yield.flags & UMS_YIELD_SAVE) {
+			save = ums_wants_save(ut);
+			if (!save)
+				ums_count_unsaved(ut, 0);
+		}
+		ums_give_back(ut, UMS_REASON_YIELDED, yield.param, save);
 	} else {
 		ut->deferred = UMS_DEFER_YIELD;
 		ut->deferred_arg = yield.param;

@@ -27,7 +27,6 @@
 #include <asm/fsgsbase.h>
 #include <asm/gsseg.h>
 #include <asm/pkru.h>
-#include <asm/shstk.h>
 #include <asm/special_insns.h>
 #include <asm/traps.h>
 #include <asm/ums.h>
@@ -126,7 +125,7 @@ core_initcall(ums_arch_init);
  * ums_arch_user_switch - Can current switch in user mode?
  *
  * Not without the vDSO of 64-bit programs, nor without instructions for the
- * bases, nor with a shadow stack, which user code cannot exchange.
+ * bases. Nor as long as it is bound, but that is looked at when it gets a VP.
  *
  * Return: whether it can.
  */
@@ -135,8 +134,21 @@ bool ums_arch_user_switch(void)
 	return boot_cpu_has(X86_FEATURE_FSGSBASE) &&
 	       boot_cpu_has(X86_FEATURE_XSAVE) &&
 	       current->mm->context.vdso &&
-	       current->mm->context.vdso_image == &vdso_image_64 &&
-	       !shstk_is_enabled();
+	       current->mm->context.vdso_image == &vdso_image_64;
+}
+
+/**
+ * ums_arch_has_breakpoints - Has a tracer set hardware breakpoints of current?
+ *
+ * A new thread has a copy of its maker's DR7, and none of the breakpoints.
+ *
+ * Return: whether it has.
+ */
+bool ums_arch_has_breakpoints(void)
+{
+	struct perf_event *const *bps = current->thread.ptrace_bps;
+
+	return memchr_inv(bps, 0, sizeof(current->thread.ptrace_bps));
 }
 
 /**

@@ -316,7 +316,8 @@ struct ums_stats {
  * @finished: Times that the kernel found a virtual processor half-way through
  *	a user switch of its code, and finished it.
  * @slow_kernel: Times that it asked the vDSO for a switch and got a kernel
- *	switch, because the registers of the other one were in the kernel.
+ *	switch, because the registers of the other one were in the kernel, or its
+ *	own had to be.
  * @slow_ids: The same, because the rseq ids of the other one were of another
  *	cpu.
  * @slow_busy: The same, and there was no switch, because the other one ran, was

@@ -109,8 +109,7 @@
 	.cfi_adjust_cfa_offset -8
 	.cfi_register rip, rcx
 	jmpq	*%rcx
-	.cfi_adjust_cfa_offset 8
-	.cfi_restore rip
+	.cfi_restore_state
 .endm
 
 /* What a switch seldom has to load */

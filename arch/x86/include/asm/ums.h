@@ -41,6 +41,7 @@
 #include <linux/mm_types.h>
 #include <linux/sched.h>
 #include <asm/ptrace.h>
+#include <asm/shstk.h>
 #include <asm/vdso.h>
 
 struct fpstate;
@@ -108,6 +109,44 @@ struct ums_switch_regs {
 	u64	param;
 };
 
+/* Of a thread: what the cpu may not do for it, and which ports it may use */
+#define UMS_TIF_BOUND	(_TIF_NOTSC | _TIF_NOCPUID | _TIF_SSBD |	\
+			 _TIF_SPEC_IB | _TIF_SPEC_L1D_FLUSH | _TIF_IO_BITMAP)
+
+/* Of DR7: local and global, for each breakpoint */
+#define UMS_DR7_ENABLED	0xff
+
+bool ums_arch_has_breakpoints(void);
+
+/* Segments that a thread has for itself: set_thread_area() */
+static inline bool ums_arch_has_segments(const struct desc_struct *array)
+{
+	static_assert(GDT_ENTRY_TLS_ENTRIES == 3);
+
+	return *(const u64 *)&array[0] | *(const u64 *)&array[1] |
+	       *(const u64 *)&array[2];
+}
+
+/**
+ * ums_arch_bound - Must current's code run under its own kernel thread?
+ *
+ * So it is with hardware breakpoints, a shadow stack, segments of its own, and
+ * whatever else the cpu does for a thread as the kernel tells it when that is
+ * switched to.
+ *
+ * Return: whether it must, and no other thread's code may.
+ */
+static inline bool ums_arch_bound(void)
+{
+	const struct thread_struct *thread = &current->thread;
+
+	return unlikely(read_thread_flags() & UMS_TIF_BOUND) ||
+	       (unlikely(thread->ptrace_dr7 & UMS_DR7_ENABLED) &&
+		ums_arch_has_breakpoints()) ||
+	       unlikely(ums_arch_has_segments(thread->tls_array)) ||
+	       shstk_is_enabled();
+}
+
 /**
  * ums_arch_can_carry - Can current be the carrier of other threads' code?
  *
@@ -120,7 +159,7 @@ static inline bool ums_arch_can_carry(void)
 {
 	const struct fpu *fpu = &current->thread.fpu;
 
-	return fpu->fpstate->size <= fpu->__fpstate.size;
+	return fpu->fpstate->size <= fpu->__fpstate.size && !ums_arch_bound();
 }
 
 /**

@@ -75,13 +75,16 @@ static void look_at(struct tracer *tracer, pid_t tid)
 			ptrace(PTRACE_SETREGSET, tid, (void *)0x202UL, &iov);
 		break;
 	case 2:
-		/* A breakpoint in the vDSO, for one instruction */
+		/*
+		 * A breakpoint in the vDSO, for one instruction. Not often: as
+		 * long as it is there the thread is not switched to in user mode.
+		 */
 		ptrace(PTRACE_POKEUSER, tid,
 		       offsetof(struct user, u_debugreg[0]),
 		       (uintptr_t)uu.yield + below(&tracer->seed, 64));
 		ptrace(PTRACE_POKEUSER, tid,
 		       offsetof(struct user, u_debugreg[7]),
-		       below(&tracer->seed, 2));
+		       !below(&tracer->seed, 8));
 		break;
 	default:
 		break;
@@ -103,6 +106,10 @@ static void go_on(struct tracer *tracer, pid_t tid, int status)
 		sig = 0;
 	UT_INC(tracer->shared->stops);
 	look_at(tracer, tid);
+	/* It stays when the tracer has gone */
+	if (request == PTRACE_DETACH)
+		ptrace(PTRACE_POKEUSER, tid,
+		       offsetof(struct user, u_debugreg[7]), 0);
 	if (ptrace(request, tid, NULL, request == PTRACE_LISTEN ? 0 : sig))
 		ptrace(PTRACE_CONT, tid, NULL, sig);
 }
