@@ -4,7 +4,6 @@
  * with the thread whose call it was, also if the kernel had another name for it when
  * the call was made.
  */
-#include <ctype.h>
 #include <sys/syscall.h>
 
 #include "../kselftest_harness.h"
@@ -29,23 +28,11 @@ static struct {
 	unsigned int wrong;
 } seen[NR_WHO];
 
-/* Of the thread that a line is about */
-static pid_t tid_of(const char *line)
-{
-	const char *end = strstr(line, " [");
-
-	while (end && end > line && isspace(end[-1]))
-		end--;
-	while (end && end > line && isdigit(end[-1]))
-		end--;
-	return end ? atoi(end) : 0;
-}
-
 static void play(const char *line)
 {
 	const char *entry = strstr(line, " sys_enter: NR ");
 	const char *exit = strstr(line, " sys_exit: NR ");
-	pid_t tid = tid_of(line);
+	pid_t tid = trace_tid(line);
 	enum who who;
 	long nr;
 

@@ -5,8 +5,10 @@
 #ifndef UMS_SELFTESTS_TRACE_H
 #define UMS_SELFTESTS_TRACE_H
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -85,6 +87,18 @@ static inline bool trace_play(const struct trace *trace,
 	}
 	fclose(file);
 	return there == written;
+}
+
+/* Of the thread that a line is about */
+static inline pid_t trace_tid(const char *line)
+{
+	const char *end = strstr(line, " [");
+
+	while (end && end > line && isspace(end[-1]))
+		end--;
+	while (end && end > line && isdigit(end[-1]))
+		end--;
+	return end ? atoi(end) : 0;
 }
 
 static inline void trace_remove(const struct trace *trace)
