@@ -29,5 +29,6 @@ if [ -f "$tree/tools/testing/selftests/ums/Makefile" ]; then
 	rm -rf "$user/selftests"
 	run_logged "building the selftests" "$logs/selftests.log" \
 		umake -C "$tree/tools/testing/selftests" O="$user" TARGETS=ums \
-		FORCE_TARGETS=1 STATIC=1 KSFT_INSTALL_PATH="$user/selftests" install
+		FORCE_TARGETS=1 STATIC=1 USERCFLAGS=-Werror \
+		KSFT_INSTALL_PATH="$user/selftests" install
 fi

@@ -294,7 +294,7 @@ TEST_F(ring, executing_counts_as_reading)
 
 	ASSERT_EQ(0, ut_base_schedule_here(base));
 	ASSERT_EQ(0, ut_spawn_worker(base, worker, block_and_yield_on, &done));
-	while (UT_LOAD(ut_slot(base, worker->ctx)->blocked) < 20) {
+	do {
 		ASSERT_TRUE(UT_WAIT(ut_slot_state(base, worker->ctx) ==
 				    UMS_STATE_READY));
 		/* It may have had something to do before it could park */
@@ -306,7 +306,7 @@ TEST_F(ring, executing_counts_as_reading)
 		if (ret == UMS_REASON_YIELDED)
 			EXPECT_EQ(-EAGAIN, ut_dequeue(base->list, &event, 1,
 						      0));
-	}
+	} while (UT_LOAD(ut_slot(base, worker->ctx)->blocked) < 20);
 	/* Of all those blocks only the last one may still have news */
 	if (ret == UMS_REASON_BLOCKED) {
 		EXPECT_EQ(1, ut_dequeue(base->list, &event, 1, UT_LIMIT_MS));

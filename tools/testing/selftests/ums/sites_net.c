@@ -7,10 +7,12 @@
 #include <net/if.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "sites_net.h"
 

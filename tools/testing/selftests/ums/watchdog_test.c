@@ -158,7 +158,7 @@ TEST_F(watchdog, releases_a_worker_that_is_switched_to)
 {
 	struct ut_base *base = &self->base;
 	struct ut_thread *worker = &self->worker[0];
-	long ret, turns;
+	long ret = 0, turns;
 
 	if (!uu.execute)
 		SKIP(return, UU_ABSENT);
