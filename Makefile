@@ -9,7 +9,7 @@ SCRIPTS := scripts
 export UMS_CMD = $(value CMD)
 export KERNEL KSRC CLOCK ROWS SMP MEM TIMEOUT ICOUNT CMDLINE TESTS REPEAT JOBS
 
-.PHONY: run shell test bench kernel user patched check model clean help
+.PHONY: run shell test bench kernel user patched bochs check model clean help
 .NOTPARALLEL:
 
 run:
@@ -52,6 +52,12 @@ patched:
 check:
 	@$(SCRIPTS)/deps.sh build check
 	@$(SCRIPTS)/check.sh
+
+bochs:
+	@$(SCRIPTS)/deps.sh build user bochs
+	@$(SCRIPTS)/kernel.sh
+	@$(SCRIPTS)/user.sh
+	@$(SCRIPTS)/bochs.sh
 
 model:
 	@$(SCRIPTS)/deps.sh model

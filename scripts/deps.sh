@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Sees to it that the Debian packages for a purpose are there:
-#   deps.sh build | boot | user | check | bench | model ...
+#   deps.sh build | boot | user | check | bench | model | bochs ...
 # As root it installs what is missing, else it says what to type.
 
 . "$(dirname "$0")/lib.sh"
@@ -20,6 +20,10 @@ packages() {
 	check) echo sparse perl shellcheck ;;
 	bench) echo gnuplot-nox ;;
 	model) echo spin gcc libc6-dev ;;
+	bochs)
+		echo bochs bochsbios vgabios busybox-static cpio
+		echo grub-pc-bin grub-common xorriso mtools
+		;;
 	*) die "deps.sh: $1?" ;;
 	esac
 }
