@@ -50,7 +50,7 @@ write_init() {
 }
 
 # Bochs 2.7 reports a size for XSAVES that is not right, and does not restore with
-# XRSTORS what it has saved.
+# XRSTORS what it has saved; and protection keys are of no size.
 cmdline="console=ttyS0 panic=-1 reboot=t clearcpuid=xsaves,xsavec,pku"
 
 make_disk() {

@@ -100,8 +100,8 @@
 
 /*
  * A RET would be predicted to go back to where the other side was called from. The
- * state is restored as a whole: unwinders take ".cfi_restore rip" for that of the
- * caller, which is not known, and not for that of the function's start.
+ * state is restored as a whole: libgcc takes ".cfi_restore rip" for that of the
+ * caller, and goes round for ever, and not for that of the function's start.
  */
 .macro UMS_RETURN
 	.cfi_remember_state
